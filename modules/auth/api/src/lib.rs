@@ -1,0 +1,196 @@
+//! What auth offers to its neighbours: its public keys, and who a user is.
+
+mod verifier;
+
+use emporium_kernel::{Fault, Outage, Role, Timestamp, contract, id};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use verifier::{AUDIENCE, ISSUER, Verifier};
+
+id!(
+    /// Names a user.
+    UserId = "usr"
+);
+id!(
+    /// Names a session: one login and the tokens that were rotated from it.
+    SessionId = "ses"
+);
+
+/// An e-mail address in lower case: one `@`, a domain with a dot or a host name, at most 254 characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Email(String);
+
+impl Email {
+    /// Reads an address; surrounding white space and capitals do not count.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().to_lowercase();
+        let (local, domain) = text.rsplit_once('@')?;
+        let printable = text.chars().all(|c| !c.is_control() && !c.is_whitespace());
+        let domain_ok = !domain.is_empty()
+            && domain.split('.').all(|label| {
+                !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-') && !label.starts_with('-')
+            });
+        let fits = (3..=254).contains(&text.len()) && (1..=64).contains(&local.len()) && !local.contains('@');
+        (printable && domain_ok && fits).then_some(Self(text))
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Email {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Email {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text)
+            .ok_or_else(|| emporium_kernel::invalid("invalid_email", "write an address as in ada@example.com"))
+    }
+}
+
+impl JsonSchema for Email {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Email".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "format": "email", "maxLength": 254})
+    }
+}
+
+/// A key that access tokens are signed with, as a JSON Web Key (RFC 7517, RFC 8037).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PublicKey {
+    /// `OKP`.
+    pub kty: String,
+    /// `Ed25519`.
+    pub crv: String,
+    /// `EdDSA`.
+    pub alg: String,
+    /// `sig`.
+    pub r#use: String,
+    /// Names the key in a token's header.
+    pub kid: String,
+    /// The public key, base64url.
+    pub x: String,
+}
+
+/// The keys that are accepted now (RFC 7517 section 5).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeySet {
+    /// The keys.
+    pub keys: Vec<PublicKey>,
+}
+
+/// Asks who a user is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindUser {
+    /// By address.
+    Email(Email),
+    /// By id.
+    Id(UserId),
+}
+
+/// A user as neighbours see one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct User {
+    /// Names the user.
+    pub id: UserId,
+    /// Address.
+    pub email: String,
+    /// What the user wants to be called.
+    pub name: String,
+    /// Roles, in the order customer, supplier, staff, admin.
+    pub roles: Vec<Role>,
+    /// Whether the user can no longer log in.
+    pub disabled: bool,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// Why auth refuses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum AuthError {
+    /// There is no such user.
+    #[error("there is no such user")]
+    UnknownUser,
+    /// Somebody has that address.
+    #[error("this e-mail address is taken")]
+    EmailTaken,
+    /// Address and password do not belong together, or the user is disabled; which of these is not told.
+    #[error("e-mail address or password is wrong")]
+    InvalidCredentials,
+    /// The refresh token is unknown, used up, or its session has ended.
+    #[error("this refresh token is not valid; log in again")]
+    InvalidRefreshToken,
+    /// The bootstrap secret is wrong or used up, or there is an admin already.
+    #[error("this bootstrap secret is not valid")]
+    InvalidBootstrapSecret,
+    /// The password is too easy to guess.
+    #[error("this password is refused: {reason}")]
+    WeakPassword {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The machinery failed.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Outage(#[from] Outage),
+}
+
+impl Fault for AuthError {
+    fn status(&self) -> actix_web::http::StatusCode {
+        use actix_web::http::StatusCode;
+        match self {
+            AuthError::UnknownUser => StatusCode::NOT_FOUND,
+            AuthError::EmailTaken => StatusCode::CONFLICT,
+            AuthError::InvalidCredentials | AuthError::InvalidRefreshToken => StatusCode::UNAUTHORIZED,
+            AuthError::InvalidBootstrapSecret => StatusCode::FORBIDDEN,
+            AuthError::WeakPassword { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            AuthError::Outage(outage) => outage.status(),
+        }
+    }
+
+    fn outage(&self) -> Option<Outage> {
+        match self {
+            AuthError::Outage(outage) => Some(*outage),
+            _ => None,
+        }
+    }
+}
+
+contract! {
+    /// Who users are and which keys sign their tokens.
+    pub trait Auth at "/internal/auth" failing AuthError {
+        /// The public keys that verify access tokens now.
+        async fn keys(&self, ()) -> KeySet, repeatable;
+        /// Who a user is.
+        async fn find_user(&self, FindUser) -> User, repeatable;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_without_regard_to_capitals() {
+        assert_eq!(Email::parse(" Ada@Example.COM ").map(|e| e.to_string()).as_deref(), Some("ada@example.com"));
+        for bad in ["", "ada", "@example.com", "ada@", "a b@example.com", "ada@exa mple", "a@b@c", "ada@-x", "ada@x..y"]
+        {
+            assert_eq!(Email::parse(bad), None, "{bad}");
+        }
+    }
+}

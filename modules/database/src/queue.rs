@@ -1,0 +1,157 @@
+//! The writer's queue: two bounded lanes of tasks that wait for their commit.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::{Db, Failure, StorageError};
+
+/// Which work goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// What continues a running saga, and sweepers.
+    Continuation,
+    /// What begins.
+    New,
+}
+
+/// How many tasks wait in each lane at most.
+pub(crate) const CAPACITY: usize = 1024;
+
+#[derive(Default)]
+struct Lanes {
+    continuations: VecDeque<Box<dyn Job>>,
+    new: VecDeque<Box<dyn Job>>,
+    closed: bool,
+}
+
+impl Lanes {
+    fn take(&mut self) -> Option<Box<dyn Job>> {
+        self.continuations.pop_front().or_else(|| self.new.pop_front())
+    }
+}
+
+/// What waits for the writer.
+#[derive(Default)]
+pub(crate) struct Queue {
+    lanes: Mutex<Lanes>,
+    arrived: Condvar,
+}
+
+/// What the writer finds when it looks.
+pub(crate) enum Found {
+    Job(Box<dyn Job>),
+    Nothing,
+    Closed,
+}
+
+impl Queue {
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a task; a full lane refuses at once.
+    pub(crate) fn push(&self, lane: Lane, job: Box<dyn Job>) -> Result<(), StorageError> {
+        let mut lanes = self.lanes();
+        if lanes.closed {
+            return Err(StorageError::Stopped);
+        }
+        let line = match lane {
+            Lane::Continuation => &mut lanes.continuations,
+            Lane::New => &mut lanes.new,
+        };
+        if line.len() >= CAPACITY {
+            return Err(StorageError::QueueFull);
+        }
+        line.push_back(job);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// The next task, waiting for one as long as `patience`.
+    pub(crate) fn wait(&self, patience: Duration) -> Found {
+        let idle = |lanes: &mut Lanes| lanes.continuations.is_empty() && lanes.new.is_empty() && !lanes.closed;
+        let waited = self.arrived.wait_timeout_while(self.lanes(), patience, idle);
+        let (mut lanes, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match lanes.take() {
+            Some(job) => Found::Job(job),
+            None if lanes.closed => Found::Closed,
+            None => Found::Nothing,
+        }
+    }
+
+    /// The next task if one waits.
+    pub(crate) fn take(&self) -> Option<Box<dyn Job>> {
+        self.lanes().take()
+    }
+
+    /// Refuses what comes from now on; what waits is still done.
+    pub(crate) fn close(&self) {
+        self.lanes().closed = true;
+        self.arrived.notify_all();
+    }
+}
+
+/// A closure and the one who waits for its result.
+pub(crate) trait Job: Send {
+    /// Runs it and keeps the result; whether its changes are to be kept.
+    fn run(&mut self, db: &mut Db) -> bool;
+    /// Gives the kept result.
+    fn answer(self: Box<Self>);
+    /// Gives a failure instead.
+    fn fail(self: Box<Self>, error: StorageError);
+    /// Gives its own error, or says that it ended its transaction when it thought it had succeeded.
+    fn fail_as_culprit(self: Box<Self>);
+}
+
+pub(crate) struct Task<F, T, E> {
+    work: F,
+    reply: oneshot::Sender<Result<T, Failure<E>>>,
+    result: Option<Result<T, Failure<E>>>,
+}
+
+impl<F, T, E> Task<F, T, E>
+where
+    F: Fn(&mut Db) -> Result<T, Failure<E>> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    pub(crate) fn boxed(work: F, reply: oneshot::Sender<Result<T, Failure<E>>>) -> Box<dyn Job> {
+        Box::new(Self { work, reply, result: None })
+    }
+}
+
+impl<F, T, E> Job for Task<F, T, E>
+where
+    F: Fn(&mut Db) -> Result<T, Failure<E>> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    fn run(&mut self, db: &mut Db) -> bool {
+        let ran = catch_unwind(AssertUnwindSafe(|| (self.work)(db)));
+        let result = ran.unwrap_or_else(|_| Err(StorageError::Panicked.into()));
+        self.result.insert(result).is_ok()
+    }
+
+    fn answer(self: Box<Self>) {
+        let result = self.result.unwrap_or_else(|| Err(StorageError::Stopped.into()));
+        // Nobody waits when the client hung up; what was done stays done.
+        let _ = self.reply.send(result);
+    }
+
+    fn fail(self: Box<Self>, error: StorageError) {
+        let _ = self.reply.send(Err(error.into()));
+    }
+
+    fn fail_as_culprit(mut self: Box<Self>) {
+        match self.result.take() {
+            Some(Err(own @ Failure::Storage(_))) => {
+                let _ = self.reply.send(Err(own));
+            }
+            _ => self.fail(StorageError::TransactionEnded),
+        }
+    }
+}

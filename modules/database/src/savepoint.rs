@@ -1,0 +1,17 @@
+//! A part of a transaction that can be undone alone.
+
+use diesel::connection::SimpleConnection;
+
+use crate::{Db, Failure};
+
+/// Runs `work`; when it fails, its changes are undone and the transaction goes on.
+pub fn savepoint<T, E>(db: &mut Db, work: impl FnOnce(&mut Db) -> Result<T, Failure<E>>) -> Result<T, Failure<E>> {
+    db.batch_execute("savepoint part")?;
+    let result = work(db);
+    let end = if result.is_ok() { "release part" } else { "rollback to part; release part" };
+    // When the engine itself ended the transaction, the work's own error says why.
+    match (db.batch_execute(end), &result) {
+        (Err(error), Ok(_)) => Err(error.into()),
+        _ => result,
+    }
+}

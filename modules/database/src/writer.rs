@@ -1,0 +1,184 @@
+//! The SQLite writer: one thread owns the only writable connection and commits in groups.
+//!
+//! It takes the first waiting job, drains what queues up meanwhile, runs each inside a savepoint of one transaction,
+//! commits once, and only then answers each.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use emporium_kernel::metric;
+use prometheus::IntCounterVec;
+use tokio::sync::watch;
+
+use crate::queue::{Found, Job, Queue};
+use crate::{Db, OpenError, StorageError};
+
+const MOST_JOBS: usize = 256;
+const MOST_WORK: Duration = Duration::from_millis(10);
+/// How long the queue must be empty before the log is written back.
+const IDLE: Duration = Duration::from_millis(200);
+/// Under steady load the log is written back after so many commits.
+const COMMITS_PER_CHECKPOINT: u32 = 500;
+/// Pages in the log from which on it is cut as well: 128 MiB.
+const LONG_LOG_PAGES: i64 = 32_768;
+
+static COMMITS: LazyLock<IntCounterVec> =
+    LazyLock::new(|| metric::counter("emporium_writer_commits_total", "Group commits.", &["database"]));
+static JOBS: LazyLock<IntCounterVec> =
+    LazyLock::new(|| metric::counter("emporium_writer_jobs_total", "Jobs in group commits.", &["database"]));
+
+pub(crate) struct Writer {
+    db: Db,
+    path: PathBuf,
+    name: String,
+    queue: Arc<Queue>,
+    changed: watch::Sender<u64>,
+    unsaved: u32,
+    /// Held as long as the writer lives: it keeps a second process out.
+    _lock: File,
+}
+
+impl Writer {
+    pub(crate) fn new(db: Db, path: &Path, queue: Arc<Queue>, changed: watch::Sender<u64>, lock: File) -> Self {
+        let name = path.file_stem().map_or_else(|| "database".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        Self { db, path: path.to_owned(), name, queue, changed, unsaved: 0, _lock: lock }
+    }
+
+    pub(crate) fn start(self) -> Result<JoinHandle<()>, OpenError> {
+        let path = self.path.clone();
+        let thread = std::thread::Builder::new().name(format!("writer-{}", self.name));
+        thread.spawn(move || self.run()).map_err(|source| OpenError::File { path, source })
+    }
+
+    fn run(mut self) {
+        loop {
+            match self.queue.wait(IDLE) {
+                Found::Job(first) => self.batch(first),
+                Found::Nothing if self.unsaved > 0 => self.checkpoint("passive"),
+                Found::Nothing => {}
+                Found::Closed => break,
+            }
+            if self.unsaved >= COMMITS_PER_CHECKPOINT {
+                self.checkpoint("passive");
+            }
+        }
+        self.checkpoint("truncate");
+    }
+
+    /// Runs `first` and what has queued up behind it, and commits them together.
+    fn batch(&mut self, first: Box<dyn Job>) {
+        if let Err(error) = self.begin() {
+            return first.fail(error);
+        }
+        let started = now();
+        let (mut done, mut next) = (Vec::new(), Some(first));
+        while let Some(mut job) = next.take() {
+            let open = self.run_in_savepoint(&mut *job);
+            done.push(job);
+            if !open {
+                return self.run_each_alone(done);
+            }
+            if done.len() < MOST_JOBS && started.elapsed() < MOST_WORK {
+                next = self.queue.take();
+            }
+        }
+        self.commit(done);
+    }
+
+    /// Whether the transaction is still open afterwards. A full disk, or a job that says `rollback`, ends it.
+    fn run_in_savepoint(&mut self, job: &mut dyn Job) -> bool {
+        if self.db.batch_execute("savepoint job").is_err() {
+            return false;
+        }
+        let end = if job.run(&mut self.db) { "release job" } else { "rollback to job; release job" };
+        self.db.batch_execute(end).is_ok()
+    }
+
+    /// After a job ended the transaction of a batch: each again in a transaction of its own, in order, so that only
+    /// the culprit fails.
+    fn run_each_alone(&mut self, jobs: Vec<Box<dyn Job>>) {
+        self.roll_back();
+        for mut job in jobs {
+            if let Err(error) = self.begin() {
+                job.fail(error);
+            } else if self.run_in_savepoint(&mut *job) {
+                self.commit(vec![job]);
+            } else {
+                self.roll_back();
+                job.fail_as_culprit();
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), StorageError> {
+        self.db.batch_execute("begin immediate").map_err(StorageError::of)
+    }
+
+    /// Nothing is open any more afterwards; there may be nothing to roll back.
+    fn roll_back(&mut self) {
+        let _ = self.db.batch_execute("rollback");
+    }
+
+    /// Commits and answers everybody, or tells everybody that it was not done.
+    fn commit(&mut self, done: Vec<Box<dyn Job>>) {
+        match self.db.batch_execute("commit").map_err(StorageError::of) {
+            Ok(()) => {
+                self.unsaved += 1;
+                COMMITS.with_label_values(&[&self.name]).inc();
+                JOBS.with_label_values(&[&self.name]).inc_by(done.len() as u64);
+                done.into_iter().for_each(Job::answer);
+                self.changed.send_modify(|commits| *commits += 1);
+            }
+            Err(error) if error.is_io() => {
+                tracing::error!(%error, database = self.name, "the disk failed at a commit; stopping");
+                std::process::abort();
+            }
+            Err(error) => {
+                tracing::error!(%error, database = self.name, "a commit failed");
+                self.roll_back();
+                for job in done {
+                    job.fail(error.again());
+                }
+            }
+        }
+    }
+
+    /// Writes the log back into the file. A reader that still needs it only makes this do less.
+    fn checkpoint(&mut self, mode: &str) {
+        self.unsaved = 0;
+        match self.checkpointed(mode) {
+            Ok(log) if log.pages > LONG_LOG_PAGES && mode != "truncate" => {
+                if let Err(error) = self.checkpointed("truncate") {
+                    tracing::warn!(%error, database = self.name, "the log could not be cut");
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, database = self.name, "a checkpoint failed"),
+        }
+    }
+
+    fn checkpointed(&mut self, mode: &str) -> QueryResult<Log> {
+        let Db::Sqlite(sqlite) = &mut self.db;
+        sqlite.batch_execute("pragma busy_timeout = 0")?;
+        #[expect(clippy::disallowed_methods, reason = "pragmas have no query builder")]
+        let log = diesel::sql_query(format!("pragma wal_checkpoint({mode})")).get_result(sqlite);
+        sqlite.batch_execute("pragma busy_timeout = 5000")?;
+        log
+    }
+}
+
+#[derive(QueryableByName)]
+struct Log {
+    #[diesel(sql_type = diesel::sql_types::BigInt, column_name = log)]
+    pages: i64,
+}
+
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "measures how long a batch has taken")]
+    Instant::now()
+}

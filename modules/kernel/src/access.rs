@@ -1,0 +1,177 @@
+//! Who may use a route. Each handler takes one of these types first; a route whose handler takes none fails the
+//! story that walks the routes, so access is denied by default.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use futures_util::future::{BoxFuture, LocalBoxFuture};
+use schemars::SchemaGenerator;
+
+use crate::route::{Describe, Operation};
+use crate::{Call, Caller, Fault, Outage, Problem, Role};
+
+/// Turns an access token into the caller it was issued to.
+pub trait Authenticator: Send + Sync + 'static {
+    /// Checks signature, kind, issuer, audience and time.
+    fn authenticate(&self, token: String) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>>;
+}
+
+/// Why a token was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unauthenticated {
+    /// Not one of ours, altered, of another kind, or expired.
+    Refused,
+    /// Nobody could be asked; protected calls get 503, never a pass.
+    Unknown(Outage),
+}
+
+impl From<Unauthenticated> for Problem {
+    fn from(reason: Unauthenticated) -> Self {
+        match reason {
+            Unauthenticated::Refused => Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "unauthenticated",
+                "send a valid access token as Authorization: Bearer",
+            ),
+            Unauthenticated::Unknown(outage) => {
+                let mut problem = Problem::from(outage);
+                problem.status = outage.status().as_u16();
+                problem
+            }
+        }
+    }
+}
+
+fn forbidden(needed: &str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", format!("this needs one of the roles: {needed}"))
+}
+
+/// The call context of a request; made by the server's outermost layer, or afresh where there is none.
+fn call_of(request: &HttpRequest) -> Call {
+    request.extensions().get::<Call>().cloned().unwrap_or_else(|| Call::internal("unlayered"))
+}
+
+fn bearer(request: &HttpRequest) -> Option<Result<String, Unauthenticated>> {
+    let header = request.headers().get(AUTHORIZATION)?;
+    let token = header.to_str().ok().and_then(|text| {
+        let (scheme, token) = text.split_once(' ')?;
+        (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.trim().to_owned())
+    });
+    Some(token.ok_or(Unauthenticated::Refused))
+}
+
+async fn caller_of(request: HttpRequest) -> Result<Option<Arc<Caller>>, Problem> {
+    let Some(token) = bearer(&request) else { return Ok(None) };
+    let Some(authenticator) = request.app_data::<web::Data<dyn Authenticator>>().cloned() else {
+        return Err(Unauthenticated::Unknown(Outage::Internal).into());
+    };
+    Ok(Some(authenticator.authenticate(token?).await?))
+}
+
+/// Everybody, with or without a token; a token that is sent must be valid.
+#[derive(Clone, Debug)]
+pub struct Anyone {
+    /// The context to call neighbours with.
+    pub call: Call,
+    /// Who sent a token.
+    pub caller: Option<Arc<Caller>>,
+}
+
+impl FromRequest for Anyone {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let (request, mut call) = (request.clone(), call_of(request));
+        Box::pin(async move {
+            let caller = caller_of(request).await?;
+            call.caller.clone_from(&caller);
+            Ok(Self { call, caller })
+        })
+    }
+}
+
+impl Describe for Anyone {
+    fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
+        operation.allow("anyone", &[]);
+    }
+}
+
+macro_rules! access {
+    ($(#[$meta:meta])* $name:ident, $label:literal, $roles:expr) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        pub struct $name {
+            /// The context to call neighbours with.
+            pub call: Call,
+            /// Who asks.
+            pub caller: Arc<Caller>,
+        }
+
+        impl FromRequest for $name {
+            type Error = Problem;
+            type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                let (request, call) = (request.clone(), call_of(request));
+                Box::pin(async move {
+                    let caller = caller_of(request).await?.ok_or(Unauthenticated::Refused)?;
+                    let roles: &[Role] = $roles;
+                    if !roles.is_empty() && !caller.is_any(roles) {
+                        return Err(forbidden($label));
+                    }
+                    Ok(Self { call: call.by(caller.clone()), caller })
+                })
+            }
+        }
+
+        impl Describe for $name {
+            fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
+                operation.allow($label, $roles);
+            }
+        }
+    };
+}
+
+access!(
+    /// Every user with a valid token.
+    SignedIn, "signed in", &[]
+);
+access!(
+    /// Suppliers, for their own products and stock, and staff.
+    Seller, "supplier, staff, admin", &[Role::Supplier, Role::Staff, Role::Admin]
+);
+access!(
+    /// Staff and admins.
+    Staff, "staff, admin", &[Role::Staff, Role::Admin]
+);
+access!(
+    /// Admins.
+    Admin, "admin", &[Role::Admin]
+);
+
+impl Seller {
+    /// The supplier whose products alone the caller may see; `None` for staff, who see all.
+    pub fn supplier(&self) -> Option<&str> {
+        (!self.caller.is_staff()).then_some(self.caller.id.as_str())
+    }
+}
+
+impl FromRequest for Call {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(call_of(request)))
+    }
+}
+
+impl Unauthenticated {
+    /// What a failed look-up of keys means for the token in hand.
+    pub fn from_fault(fault: &impl Fault) -> Self {
+        fault.outage().map_or(Self::Refused, Self::Unknown)
+    }
+}

@@ -1,0 +1,56 @@
+//! What every module stands on: the contract macro and the call context, problems, identifiers, money, time,
+//! chance, pagination, and the typed edge of HTTP. It knows no business word and no database.
+
+mod access;
+mod answer;
+mod audit;
+mod breaker;
+mod call;
+mod clock;
+mod contract;
+mod event;
+mod id;
+mod idempotency;
+mod json;
+pub mod metric;
+mod money;
+pub mod openapi;
+mod page;
+mod problem;
+mod query;
+mod random;
+mod remote;
+mod route;
+mod text;
+
+pub use access::{Admin, Anyone, Authenticator, Seller, SignedIn, Staff, Unauthenticated};
+pub use answer::{Answer, ETag, IfMatch, Stored};
+pub use audit::{Audit, Finding};
+pub use breaker::Breaker;
+pub use call::{Call, Caller, RequestId, Role, current_request_id, in_request};
+pub use clock::{Clock, ManualClock, Timestamp};
+pub use contract::{Admission, Internal, observe};
+pub use event::{After, Event, Events};
+pub use id::{base32_id, derived_id, is_id};
+pub use idempotency::{Idempotency, Idempotent};
+pub use json::{EMPTY_BODY, Json, MAX_BODY_BYTES};
+pub use money::{Currency, Money, Overflow, PositiveMoney, Quantity};
+pub use page::{Cursor, Limit, Page, ServedPage, Window};
+pub use problem::{Fault, FieldError, Outage, Problem};
+pub use query::{Path, PathPair, Query};
+pub use random::Random;
+pub use remote::{Credential, Directory, Remote, RemoteSettings};
+pub use route::{Describe, DescribeAnswer, Operation, Routes};
+pub use text::{Line, Prose, TextError, invalid};
+
+/// What the `contract!` and `id!` macros need from here, so that their users need not depend on it themselves.
+#[doc(hidden)]
+pub mod __private {
+    pub use actix_web;
+    pub use async_trait::async_trait;
+    pub use schemars;
+    pub use serde;
+}
+
+/// Marks a point where a test build may stop the process; empty unless the feature `failpoints` is on.
+pub fn failpoint(_name: &'static str) {}

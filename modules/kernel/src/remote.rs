@@ -1,0 +1,189 @@
+//! A neighbour over HTTP: deadline, circuit breaker, bounded calls in flight, a retry budget, typed errors.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+
+use crate::{Breaker, Call, Fault, Outage};
+
+/// Where a neighbour is at the moment of a call.
+pub trait Directory: Send + Sync + 'static {
+    /// Base address, as in `http://10.0.0.7:9090`; `None` when nobody is known.
+    fn base(&self) -> Option<String>;
+}
+
+impl Directory for String {
+    fn base(&self) -> Option<String> {
+        Some(self.clone())
+    }
+}
+
+/// Proves to a neighbour which service calls.
+pub trait Credential: Send + Sync + 'static {
+    /// A short-lived token for `audience`, sent as `Authorization: Bearer`.
+    fn token(&self, audience: &str) -> String;
+}
+
+/// Limits of the traffic to one neighbour.
+#[derive(Clone, Copy, Debug)]
+pub struct RemoteSettings {
+    /// The longest a call may take, however patient its caller.
+    pub timeout: Duration,
+    /// Calls at the same time; more are refused at once.
+    pub in_flight: usize,
+    /// Failures in a row that open the breaker.
+    pub breaker_threshold: u32,
+    /// How long the breaker stays open.
+    pub breaker_rest: Duration,
+}
+
+impl Default for RemoteSettings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            in_flight: 256,
+            breaker_threshold: 5,
+            breaker_rest: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Retries may add a tenth to the calls: each success earns a tenth of a retry, at most ten are saved up.
+#[derive(Debug)]
+struct RetryBudget(AtomicI64);
+
+impl RetryBudget {
+    const TENTHS: i64 = 100;
+
+    fn earn(&self) {
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |t| (t < Self::TENTHS).then_some(t + 1));
+    }
+
+    fn spend(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |t| (t >= 10).then_some(t - 10)).is_ok()
+    }
+}
+
+/// The far side of a contract.
+#[derive(Clone)]
+pub struct Remote(Arc<Link>);
+
+struct Link {
+    peer: &'static str,
+    directory: Box<dyn Directory>,
+    credential: Box<dyn Credential>,
+    client: reqwest::Client,
+    settings: RemoteSettings,
+    breaker: Breaker,
+    budget: RetryBudget,
+    in_flight: Semaphore,
+}
+
+impl Remote {
+    /// The neighbour `peer`, found through `directory`.
+    pub fn new(
+        peer: &'static str,
+        directory: impl Directory,
+        credential: impl Credential,
+        settings: RemoteSettings,
+    ) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(settings.timeout.min(Duration::from_secs(2)))
+            .build()?;
+        Ok(Self(Arc::new(Link {
+            peer,
+            directory: Box::new(directory),
+            credential: Box::new(credential),
+            client,
+            settings,
+            breaker: Breaker::new(settings.breaker_threshold, settings.breaker_rest),
+            budget: RetryBudget(AtomicI64::new(RetryBudget::TENTHS)),
+            in_flight: Semaphore::new(settings.in_flight),
+        })))
+    }
+
+    /// Sends `ask` and returns the neighbour's answer or its typed refusal. A `repeatable` call that got no answer is
+    /// sent once more, within the retry budget and the deadline.
+    pub async fn send<Q, A, E>(&self, call: &Call, path: &str, ask: &Q, repeatable: bool) -> Result<A, E>
+    where
+        Q: Serialize + Sync,
+        A: DeserializeOwned,
+        E: Fault,
+    {
+        let first: Result<A, E> = self.attempt(call, path, ask).await;
+        let unanswered = matches!(&first, Err(e) if matches!(e.outage(), Some(Outage::Unreachable)));
+        if !(unanswered && repeatable && !call.is_over() && self.0.budget.spend()) {
+            return first;
+        }
+        self.attempt(call, path, ask).await
+    }
+
+    async fn attempt<Q, A, E>(&self, call: &Call, path: &str, ask: &Q) -> Result<A, E>
+    where
+        Q: Serialize + Sync,
+        A: DeserializeOwned,
+        E: Fault,
+    {
+        let link = &*self.0;
+        let Ok(_slot) = link.in_flight.try_acquire() else { return Err(Outage::Busy.into()) };
+        if call.is_over() {
+            return Err(Outage::DeadlineExceeded.into());
+        }
+        if !link.breaker.admits(now()) {
+            return Err(Outage::Unreachable.into());
+        }
+        let sent = self.exchange(call, path, ask).await;
+        link.breaker.record(sent.is_some(), now());
+        let Some((status, body)) = sent else { return Err(Outage::Unreachable.into()) };
+        link.budget.earn();
+        let read = if status.is_success() {
+            serde_json::from_slice(&body).map_err(|_| Outage::Unreachable.into())
+        } else {
+            Err(serde_json::from_slice(&body).unwrap_or_else(|_| Outage::Unreachable.into()))
+        };
+        read.inspect_err(|error: &E| tracing::debug!(peer = link.peer, path, %error, "a neighbour refused"))
+    }
+
+    /// One exchange on the wire; `None` when there was no complete answer.
+    async fn exchange<Q: Serialize + Sync>(&self, call: &Call, path: &str, ask: &Q) -> Option<(StatusCode, Vec<u8>)> {
+        let link = &*self.0;
+        let base = link.directory.base()?;
+        let patience = call.remaining().min(link.settings.timeout);
+        let mut request = link
+            .client
+            .post(format!("{base}{path}"))
+            .timeout(patience)
+            .bearer_auth(link.credential.token(link.peer))
+            .header("X-Request-Id", call.request.to_string())
+            .header("X-Deadline-Ms", patience.as_millis().to_string())
+            .json(ask);
+        if let Some(caller) = &call.caller {
+            request = request.header("X-Caller", serde_json::to_string(caller).ok()?);
+        }
+        if let Some(traceparent) = &call.traceparent {
+            request = request.header("traceparent", &**traceparent);
+        }
+        let answer = request.send().await;
+        let answer = answer.inspect_err(|error| tracing::warn!(peer = link.peer, %error, "no answer")).ok()?;
+        let status = answer.status();
+        Some((status, answer.bytes().await.ok()?.to_vec()))
+    }
+}
+
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "the breaker's rest is monotonic and never leaves the process")]
+    Instant::now()
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Remote({})", self.0.peer)
+    }
+}

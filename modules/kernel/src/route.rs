@@ -1,0 +1,297 @@
+//! Public routes, declared once: the handler's own signature says who may use it, what it takes and what it answers,
+//! and both the router and the OpenAPI document are made from that.
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::{FromRequest, Handler, HttpResponse, Responder, ResponseError, web};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use crate::{Answer, Problem, Role};
+
+/// What an argument of a handler says about its operation.
+pub trait Describe {
+    /// Adds it.
+    fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator);
+}
+
+/// What a handler's return type says about its operation.
+pub trait DescribeAnswer {
+    /// Adds it.
+    fn describe_answer(operation: &mut Operation, schemas: &mut SchemaGenerator);
+}
+
+/// One operation of the OpenAPI document while it is being described.
+#[derive(Debug, Default)]
+pub struct Operation {
+    /// Who may use it; `None` when no argument said so, which is a defect.
+    pub access: Option<&'static str>,
+    /// Roles that may use it; empty for everybody the access names.
+    pub roles: Vec<Role>,
+    parameters: Vec<Value>,
+    body: Option<Schema>,
+    answers: Map<String, Value>,
+}
+
+impl Operation {
+    /// Says who may use it.
+    pub fn allow(&mut self, access: &'static str, roles: &[Role]) {
+        self.access = Some(access);
+        self.roles = roles.to_vec();
+        if access != "anyone" {
+            self.fails(&[401]);
+        }
+        if !roles.is_empty() {
+            self.fails(&[403]);
+        }
+    }
+
+    /// Says what body it takes.
+    pub fn body(&mut self, schema: Schema) {
+        self.body = Some(schema);
+        self.fails(&[400, 413, 415, 422]);
+    }
+
+    /// Says which query parameters it takes: the properties of an object schema.
+    pub fn query(&mut self, schema: &Schema) {
+        let empty = Map::new();
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+        for (name, schema) in properties {
+            self.parameters.push(json!({"name": name, "in": "query", "required": false, "schema": schema}));
+        }
+        self.fails(&[400]);
+    }
+
+    /// Says which header it takes.
+    pub fn header(&mut self, name: &str, required: bool, description: &str) {
+        self.parameters.push(json!({
+            "name": name, "in": "header", "required": required, "description": description, "schema": {"type": "string"},
+        }));
+    }
+
+    /// Says what it answers on success.
+    pub fn answers(&mut self, status: u16, schema: Option<Schema>) {
+        let content = schema.map(|schema| json!({"application/json": {"schema": schema}}));
+        let mut answer = json!({"description": reason(status)});
+        if let (Some(content), Some(members)) = (content, answer.as_object_mut()) {
+            members.insert("content".to_owned(), content);
+        }
+        self.answers.insert(status.to_string(), answer);
+    }
+
+    /// Says which refusals it knows.
+    pub fn fails(&mut self, statuses: &[u16]) {
+        for status in statuses {
+            let reference = json!({"$ref": "#/components/responses/Problem"});
+            self.answers.entry(status.to_string()).or_insert(reference);
+        }
+    }
+
+    pub(crate) fn render(mut self, route: &Route) -> Value {
+        for name in path_parameters(&route.path) {
+            self.parameters.push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+            self.fails(&[404]);
+        }
+        self.fails(&[500, 503]);
+        let mut operation = json!({
+            "tags": [route.tag],
+            "summary": route.summary,
+            "operationId": route.operation_id(),
+            "responses": self.answers,
+            "x-access": self.access,
+        });
+        let Some(members) = operation.as_object_mut() else { return operation };
+        if !self.parameters.is_empty() {
+            members.insert("parameters".to_owned(), self.parameters.into());
+        }
+        if let Some(schema) = self.body {
+            members.insert("requestBody".to_owned(), json!({"content": {"application/json": {"schema": schema}}}));
+        }
+        let security = if self.access == Some("anyone") { json!([{}, {"token": []}]) } else { json!([{"token": []}]) };
+        members.insert("security".to_owned(), security);
+        operation
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    actix_web::http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Answer")
+}
+
+fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+}
+
+/// One route.
+#[derive(Clone)]
+pub struct Route {
+    /// HTTP method.
+    pub method: Method,
+    /// Template, as in `/v1/orders/{id}`.
+    pub path: String,
+    /// The module it belongs to.
+    pub tag: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    describe: fn(&mut Operation, &mut SchemaGenerator),
+    mount: Arc<dyn Fn() -> actix_web::Route + Send + Sync>,
+}
+
+impl Route {
+    /// Its description.
+    pub fn operation(&self, schemas: &mut SchemaGenerator) -> Operation {
+        let mut operation = Operation::default();
+        (self.describe)(&mut operation, schemas);
+        operation
+    }
+
+    /// `post_v1_orders_id_cancel`.
+    fn operation_id(&self) -> String {
+        let path = self.path.replace(['{', '}', '.'], "").replace(['/', '-'], "_");
+        format!("{}{path}", self.method.as_str().to_ascii_lowercase())
+    }
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// The public routes of a module.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    tag: &'static str,
+    list: Vec<Route>,
+}
+
+macro_rules! verb {
+    ($($name:ident = $method:ident: $doc:literal),*) => {$(
+        #[doc = $doc]
+        #[must_use]
+        pub fn $name<H, Args>(self, path: &str, handler: H, summary: &'static str) -> Self
+        where
+            H: Handler<Args> + Send + Sync,
+            Args: FromRequest + Describe + 'static,
+            H::Output: Responder + DescribeAnswer + 'static,
+        {
+            self.add(Method::$method, path, handler, summary)
+        }
+    )*};
+}
+
+impl Routes {
+    /// None yet, for the module named `tag`.
+    pub fn new(tag: &'static str) -> Self {
+        Self { tag, list: Vec::new() }
+    }
+
+    verb!(
+        get = GET: "Reads.",
+        post = POST: "Creates or acts.",
+        put = PUT: "Replaces.",
+        patch = PATCH: "Changes.",
+        delete = DELETE: "Removes."
+    );
+
+    fn add<H, Args>(mut self, method: Method, path: &str, handler: H, summary: &'static str) -> Self
+    where
+        H: Handler<Args> + Send + Sync,
+        Args: FromRequest + Describe + 'static,
+        H::Output: Responder + DescribeAnswer + 'static,
+    {
+        let verb = method.clone();
+        self.list.push(Route {
+            method,
+            path: path.to_owned(),
+            tag: self.tag,
+            summary,
+            describe: |operation, schemas| {
+                Args::describe(operation, schemas);
+                H::Output::describe_answer(operation, schemas);
+            },
+            mount: Arc::new(move || web::method(verb.clone()).to(handler.clone())),
+        });
+        self
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn and(mut self, others: Routes) -> Self {
+        self.list.extend(others.list);
+        self
+    }
+
+    /// All of them, in the order of declaration.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.list.iter()
+    }
+
+    /// Mounts them; another method on a known path is 405. A path without parameters goes before one with, so that
+    /// `/stock/movements` is not taken for `/stock/{sku}`.
+    pub fn mount(&self, app: &mut web::ServiceConfig) {
+        let mut paths: Vec<&str> = Vec::new();
+        for route in &self.list {
+            if !paths.contains(&route.path.as_str()) {
+                paths.push(&route.path);
+            }
+        }
+        paths.sort_by_key(|path| path.matches('{').count());
+        for path in paths {
+            let mut resource = web::resource(path.to_owned());
+            for route in self.list.iter().filter(|route| route.path == path) {
+                resource = resource.route((route.mount)());
+            }
+            app.service(resource.default_service(web::to(method_not_allowed)));
+        }
+    }
+}
+
+async fn method_not_allowed() -> HttpResponse {
+    let title = "this path does not take that method";
+    Problem::new(actix_web::http::StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", title).error_response()
+}
+
+impl<T: JsonSchema, const STATUS: u16> DescribeAnswer for Answer<T, STATUS> {
+    fn describe_answer(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        operation.answers(STATUS, (STATUS != 204).then(|| schemas.subschema_for::<T>()));
+    }
+}
+
+impl<T: DescribeAnswer> DescribeAnswer for Result<T, Problem> {
+    fn describe_answer(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        T::describe_answer(operation, schemas);
+    }
+}
+
+impl DescribeAnswer for HttpResponse {
+    fn describe_answer(operation: &mut Operation, _: &mut SchemaGenerator) {
+        operation.answers(200, None);
+    }
+}
+
+impl<T: ?Sized> Describe for web::Data<T> {
+    fn describe(_: &mut Operation, _: &mut SchemaGenerator) {}
+}
+
+impl<T: Describe> Describe for Option<T> {
+    fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        T::describe(operation, schemas);
+    }
+}
+
+macro_rules! describe_tuple {
+    ($($part:ident)*) => {
+        impl<$($part: Describe),*> Describe for ($($part,)*) {
+            fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+                $($part::describe(operation, schemas);)*
+            }
+        }
+    };
+}
+describe_tuple!(A);
+describe_tuple!(A B);
+describe_tuple!(A B C);
+describe_tuple!(A B C D);
+describe_tuple!(A B C D E);
+describe_tuple!(A B C D E F);

@@ -1,0 +1,190 @@
+//! One contract, near and far: the far side over a real socket.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{App, HttpServer};
+use emporium_kernel::{Admission, Call, Caller, Credential, Fault, Outage, Remote, RemoteSettings, Role};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Take {
+    pieces: i64,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Taken {
+    left: i64,
+    taker: Option<String>,
+}
+
+#[derive(Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+enum ShelfError {
+    #[error("only {available} left")]
+    Short { available: i64 },
+    #[error(transparent)]
+    #[serde(untagged)]
+    Outage(#[from] Outage),
+}
+
+impl Fault for ShelfError {
+    fn status(&self) -> StatusCode {
+        match self {
+            ShelfError::Short { .. } => StatusCode::CONFLICT,
+            ShelfError::Outage(outage) => outage.status(),
+        }
+    }
+    fn outage(&self) -> Option<Outage> {
+        match self {
+            ShelfError::Short { .. } => None,
+            ShelfError::Outage(outage) => Some(*outage),
+        }
+    }
+}
+
+mod shelf {
+    use super::{ShelfError, Take, Taken};
+    emporium_kernel::contract! {
+        /// A shelf that pieces are taken from.
+        pub trait Shelf at "/internal/shelf" failing ShelfError {
+            /// Takes pieces.
+            async fn take(&self, Take) -> Taken;
+            /// Asks how many are left.
+            async fn left(&self, ()) -> i64, repeatable;
+        }
+    }
+}
+use shelf::Shelf;
+
+struct Board {
+    on_hand: AtomicI64,
+    asked: AtomicU32,
+}
+
+#[async_trait::async_trait]
+impl Shelf for Board {
+    async fn take(&self, call: &Call, ask: Take) -> Result<Taken, ShelfError> {
+        let available = self.on_hand.load(Ordering::SeqCst);
+        if ask.pieces > available {
+            return Err(ShelfError::Short { available });
+        }
+        let left = self.on_hand.fetch_sub(ask.pieces, Ordering::SeqCst) - ask.pieces;
+        Ok(Taken { left, taker: call.caller.as_ref().map(|caller| caller.id.clone()) })
+    }
+
+    async fn left(&self, _: &Call, (): ()) -> Result<i64, ShelfError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Ok(self.on_hand.load(Ordering::SeqCst))
+    }
+}
+
+struct Key(&'static str);
+impl Credential for Key {
+    fn token(&self, audience: &str) -> String {
+        format!("{}-for-{audience}", self.0)
+    }
+}
+impl Admission for Key {
+    fn admit(&self, token: &str) -> Option<String> {
+        (token == format!("{}-for-shelf", self.0)).then(|| "shop".to_owned())
+    }
+}
+
+fn board() -> Arc<Board> {
+    Arc::new(Board { on_hand: AtomicI64::new(3), asked: AtomicU32::new(0) })
+}
+
+/// Serves the board on a port of its own and returns its address.
+fn serve(board: Arc<Board>) -> String {
+    let server = HttpServer::new(move || App::new().configure(shelf::routes(board.clone(), Arc::new(Key("right")))))
+        .workers(1)
+        .disable_signals()
+        .bind(("127.0.0.1", 0))
+        .expect("a port");
+    let address = format!("http://{}", server.addrs()[0]);
+    actix_web::rt::spawn(server.run());
+    address
+}
+
+fn client(address: String, key: &'static str) -> shelf::Client {
+    let settings = RemoteSettings { timeout: Duration::from_secs(2), ..RemoteSettings::default() };
+    shelf::Client(Remote::new("shelf", address, Key(key), settings).expect("a client"))
+}
+
+fn call() -> Call {
+    let caller = Caller { id: "usr_1".to_owned(), roles: [Role::Customer].into(), session: "ses_1".to_owned() };
+    Call::internal("shelf-test").by(Arc::new(caller))
+}
+
+/// The story that must read the same wherever the shelf is.
+async fn pieces_are_taken_until_none_are_left(shelf: &dyn Shelf) {
+    let taken = shelf.take(&call(), Take { pieces: 2 }).await;
+    assert_eq!(taken, Ok(Taken { left: 1, taker: Some("usr_1".to_owned()) }));
+    assert_eq!(shelf.take(&call(), Take { pieces: 2 }).await, Err(ShelfError::Short { available: 1 }));
+    assert_eq!(shelf.left(&call(), ()).await, Ok(1));
+}
+
+#[actix_web::test]
+async fn near() {
+    pieces_are_taken_until_none_are_left(&shelf::Near(board())).await;
+}
+
+#[actix_web::test]
+async fn far() {
+    pieces_are_taken_until_none_are_left(&client(serve(board()), "right")).await;
+}
+
+#[actix_web::test]
+async fn a_stranger_is_not_let_in_and_reads_nothing() {
+    let far = client(serve(board()), "wrong");
+    assert_eq!(far.left(&call(), ()).await, Err(Outage::Unreachable.into()));
+}
+
+#[actix_web::test]
+async fn nobody_there_means_perhaps_done_and_opens_the_breaker() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    let far = client(address, "right");
+    for _ in 0..6 {
+        assert_eq!(far.take(&call(), Take { pieces: 1 }).await, Err(Outage::Unreachable.into()));
+    }
+}
+
+#[actix_web::test]
+async fn a_call_whose_time_is_over_is_not_sent() {
+    let board = board();
+    let far = client(serve(board.clone()), "right");
+    let late = call().within(Duration::ZERO);
+    assert_eq!(far.left(&late, ()).await, Err(Outage::DeadlineExceeded.into()));
+    assert_eq!(board.asked.load(Ordering::SeqCst), 0);
+}
+
+/// A server that takes each connection and closes it unanswered, and counts them.
+fn slam_the_door() -> (String, Arc<AtomicU32>) {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let knocks = Arc::new(AtomicU32::new(0));
+    let counted = knocks.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(3).flatten() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let mut head = [0; 4096];
+            let _ = std::io::Read::read(&mut &stream, &mut head);
+        }
+    });
+    (address, knocks)
+}
+
+#[actix_web::test]
+async fn only_a_repeatable_call_is_sent_twice() {
+    let (address, knocks) = slam_the_door();
+    let far = client(address, "right");
+    assert_eq!(far.take(&call(), Take { pieces: 1 }).await, Err(Outage::Unreachable.into()));
+    assert_eq!(knocks.load(Ordering::SeqCst), 1);
+    assert_eq!(far.left(&call(), ()).await, Err(Outage::Unreachable.into()));
+    assert_eq!(knocks.load(Ordering::SeqCst), 3);
+}
