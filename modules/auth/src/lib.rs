@@ -1,1 +1,147 @@
-//! emporium-auth
+//! Users: who they are, how they prove it, and the tokens they get for it.
+
+mod accounts;
+mod bootstrap;
+mod hashing;
+mod http;
+mod logins;
+mod password;
+mod refresh_token;
+mod schema;
+mod secret;
+mod sessions;
+mod settings;
+mod signing;
+mod users;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use emporium_auth_api::{Auth, AuthError, FindUser, KeySet, User};
+use emporium_database::{Database, Failure, Lane, Migrations, OpenError, Url, embedded, idempotency};
+use emporium_kernel::{Call, Clock, Random};
+
+pub use accounts::{Name, list_users};
+pub use http::routes;
+pub use password::NewPassword;
+pub use settings::Settings;
+
+use hashing::Hashing;
+use refresh_token::RefreshKeys;
+use signing::SigningKey;
+
+const EMBEDDED: diesel_migrations::EmbeddedMigrations = embedded!("../../migrations/auth/sqlite");
+/// The schema of auth.
+pub const MIGRATIONS: Migrations = Migrations::new(&EMBEDDED);
+
+pub(crate) type Done<T> = Result<T, Failure<AuthError>>;
+
+/// Why auth cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthOpenError {
+    /// A setting is refused.
+    #[error("auth: {0}")]
+    Settings(String),
+    /// A secret file cannot be used.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file holds no signing key.
+    #[error(
+        "{0} is not an Ed25519 key in PKCS#8; restore it, or remove it to have a new one made and all users log in again"
+    )]
+    Key(PathBuf),
+    /// The bootstrap secret could not be stored.
+    #[error("the bootstrap secret could not be stored: {0}")]
+    Bootstrap(AuthError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+}
+
+/// The users and their sessions.
+pub struct Users {
+    database: Database,
+    settings: Settings,
+    data_dir: PathBuf,
+    key: SigningKey,
+    refresh_keys: RefreshKeys,
+    hashing: Hashing,
+    clock: Clock,
+    random: Random,
+}
+
+impl Users {
+    /// Opens the database and the signing key in `data_dir`; makes what is not there, and a bootstrap secret while there
+    /// is no admin.
+    pub fn open(
+        url: &Url,
+        settings: Settings,
+        data_dir: &Path,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Arc<Self>, AuthOpenError> {
+        settings.check().map_err(AuthOpenError::Settings)?;
+        Self::of(Database::open(url, MIGRATIONS)?, settings, data_dir, clock, random)
+    }
+
+    /// [`Users::open`] on a database that is open already.
+    pub fn of(
+        database: Database,
+        settings: Settings,
+        data_dir: &Path,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Arc<Self>, AuthOpenError> {
+        settings.check().map_err(AuthOpenError::Settings)?;
+        let refused = || AuthOpenError::Settings("argon2 does not take its parameters".to_owned());
+        let hashing = Hashing::new(&settings, random.clone()).ok_or_else(refused)?;
+        let key = SigningKey::open(data_dir, &random)?;
+        if !database.is_read_only() {
+            bootstrap::prepare(&database, data_dir, clock.now(), &random)?;
+        }
+        let (refresh_keys, data_dir) = (RefreshKeys::of(&key), data_dir.to_owned());
+        Ok(Arc::new(Self { database, settings, data_dir, key, refresh_keys, hashing, clock, random }))
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Forgets a bounded number of sessions and idempotency keys that are too old to matter.
+    pub async fn sweep(&self) -> Result<(), AuthError> {
+        let now = self.clock.now();
+        let prune = move |db: &mut emporium_database::Db| {
+            sessions::prune(db, now)?;
+            idempotency::prune(db, now).map(drop)
+        };
+        self.database.write_in(Lane::Continuation, prune).await
+    }
+
+    pub(crate) fn key_set(&self) -> KeySet {
+        self.key.key_set()
+    }
+}
+
+#[async_trait]
+impl Auth for Users {
+    async fn keys(&self, _: &Call, (): ()) -> Result<KeySet, AuthError> {
+        Ok(self.key_set())
+    }
+
+    async fn find_user(&self, _: &Call, who: FindUser) -> Result<User, AuthError> {
+        self.user(who).await
+    }
+}
+
+impl std::fmt::Debug for Users {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Users({})", self.database.path().display())
+    }
+}

@@ -40,25 +40,34 @@ impl Url {
     }
 }
 
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::File { path, source }
+}
+
+/// Creates the folder of a database, for its owner alone.
+pub(crate) fn create_folder(url: &Url) -> Result<(), OpenError> {
+    let folder = url.path().parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))
+}
+
+/// Opens a file, creating it for its owner alone.
+pub(crate) fn create_file(path: &Path) -> Result<File, OpenError> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(failed(path))
+}
+
 /// Creates the file readable by its owner alone and takes the lock that keeps a second process out.
 pub(crate) fn lock(url: &Url) -> Result<File, OpenError> {
-    let path = url.path();
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| OpenError::File { path, source }
-    };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))?;
-    let open = |path: &Path| OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(at(path));
-    open(path)?;
-    let mut name = path.as_os_str().to_owned();
+    create_folder(url)?;
+    create_file(url.path())?;
+    let mut name = url.path().as_os_str().to_owned();
     name.push(".lock");
-    let lock_path = PathBuf::from(name);
-    let lock = open(&lock_path)?;
+    let path = PathBuf::from(name);
+    let lock = create_file(&path)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(source)) => Err(OpenError::File { path: lock_path, source }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(url.path().to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(&path)(source)),
     }
 }
 
@@ -73,12 +82,19 @@ pub(crate) fn open_writer(url: &Url) -> Result<Db, OpenError> {
 
 /// A connection that cannot write.
 pub(crate) fn open_reader(url: &Url) -> Result<Db, OpenError> {
+    let mut db = open_copier(url)?;
+    set(&mut db, "pragma query_only = on;")?;
+    Ok(db)
+}
+
+/// A connection that copies a database, for which SQLite wants one that may write.
+pub(crate) fn open_copier(url: &Url) -> Result<Db, OpenError> {
     if !url.path().exists() {
         let source = std::io::Error::from(std::io::ErrorKind::NotFound);
         return Err(OpenError::File { path: url.path().to_owned(), source });
     }
     let mut db = establish(url)?;
-    set(&mut db, "pragma query_only = on; pragma synchronous = full;")?;
+    set(&mut db, "pragma synchronous = full;")?;
     Ok(db)
 }
 

@@ -53,7 +53,8 @@ pub fn once<T: Serialize, E: Fault>(
 
 /// What is known of a key.
 pub fn seen<E>(db: &mut Db, key: &Idempotency) -> Result<Seen, Failure<E>> {
-    let row: Option<(String, Option<i32>, Option<String>, Option<String>)> = dsl::idempotency
+    type Row = (String, Option<i32>, Option<String>, Option<String>);
+    let row: Option<Row> = dsl::idempotency
         .filter(dsl::scope.eq(&key.scope).and(dsl::key.eq(&key.key)))
         .select((dsl::fingerprint, dsl::status, dsl::body, dsl::target))
         .first(db)

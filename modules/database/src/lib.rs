@@ -1,6 +1,7 @@
 //! One database per module: read connections, the writer that commits in groups, migrations, and the tables every
 //! module has (idempotency keys, outbox). The only place that knows one engine from another.
 
+mod backup;
 mod connection;
 mod failure;
 pub mod idempotency;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use emporium_kernel::{Fault, Outage};
 use tokio::sync::{oneshot, watch};
 
+pub use backup::backup;
 pub use connection::{Db, Url};
 pub use failure::{Failure, StorageError, refuse};
 pub use migrate::{MigrationError, Migrations, embedded};
@@ -139,6 +141,11 @@ impl Database {
         queue.push(lane, Task::boxed(work, reply)).map_err(|error| Failure::<E>::Storage(error).into_fault())?;
         let done = answer.await;
         done.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Stopped))).map_err(Failure::into_fault)
+    }
+
+    /// Whether it was opened for reading only, beside the process that owns it.
+    pub fn is_read_only(&self) -> bool {
+        self.0.queue.is_none()
     }
 
     /// Changes whenever something was committed.

@@ -6,7 +6,7 @@ use emporium_kernel::{Fault, Outage, Role, Timestamp, contract, id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use verifier::{AUDIENCE, ISSUER, Verifier};
+pub use verifier::{AUDIENCE, CLIENT_ID, Claims, ISSUER, MAX_LIFETIME_SECS, TOKEN_TYPE, Verifier};
 
 id!(
     /// Names a user.

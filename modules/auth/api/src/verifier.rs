@@ -1,4 +1,261 @@
-//! x
+//! Access tokens: what they say, and the check every process makes of them (RFC 9068, RFC 8725).
+
+use std::collections::{BTreeSet, HashMap};
+use std::future::ready;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cached::ShardedLruCache;
+use emporium_kernel::{Authenticator, Call, Caller, Clock, Fault, Outage, Role, Timestamp, Unauthenticated};
+use futures_util::future::BoxFuture;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use serde::{Deserialize, Serialize};
+
+use crate::{Auth, KeySet, PublicKey, SessionId, UserId};
+
+/// Who issues access tokens: the claim `iss`.
 pub const ISSUER: &str = "emporium";
+/// Whom they are for: the claim `aud`.
 pub const AUDIENCE: &str = "emporium";
-pub struct Verifier;
+/// Through which client the user logged in: the claim `client_id`.
+pub const CLIENT_ID: &str = "emporium";
+/// The kind of token: the header `typ`.
+pub const TOKEN_TYPE: &str = "at+jwt";
+/// The longest time between `iat` and `exp`, in seconds.
+pub const MAX_LIFETIME_SECS: i64 = 15 * 60;
+
+const LEEWAY_SECS: i64 = 30;
+const MAX_TOKEN_BYTES: usize = 4 * 1024;
+const MAX_KID_BYTES: usize = 64;
+const SHARDS: usize = 16;
+const REMEMBERED_PER_SHARD: usize = 625;
+const FETCH_PATIENCE: Duration = Duration::from_secs(2);
+/// How long an unknown key is simply refused after the keys were fetched.
+const REFETCH_PAUSE: Duration = Duration::from_secs(30);
+/// How long nobody asks again after the keys could not be had.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// What an access token says. Every claim is required.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// [`ISSUER`].
+    pub iss: String,
+    /// The user.
+    pub sub: UserId,
+    /// [`AUDIENCE`].
+    pub aud: String,
+    /// When it ends, in seconds since the epoch.
+    pub exp: i64,
+    /// When it was issued, in seconds since the epoch.
+    pub iat: i64,
+    /// Names this token.
+    pub jti: String,
+    /// [`CLIENT_ID`].
+    pub client_id: String,
+    /// The user's roles when it was issued.
+    pub roles: BTreeSet<Role>,
+    /// The session it belongs to.
+    pub sid: SessionId,
+}
+
+/// Checks access tokens against the keys of auth, near or far. Clones share what they know.
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    auth: Arc<dyn Auth>,
+    clock: Clock,
+    validation: Validation,
+    keys: RwLock<HashMap<String, DecodingKey>>,
+    /// Held while keys are fetched, so that one request asks and the others wait for its answer.
+    last_fetch: tokio::sync::Mutex<Option<Fetch>>,
+    remembered: ShardedLruCache<[u8; 32], Remembered>,
+}
+
+/// A token that was verified before.
+#[derive(Clone)]
+struct Remembered {
+    caller: Arc<Caller>,
+    until_secs: i64,
+}
+
+/// The last time keys were asked for.
+struct Fetch {
+    at: Timestamp,
+    failed: Option<Outage>,
+}
+
+/// The only header parameters a token of ours has; with any other it is refused.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    typ: String,
+    kid: String,
+}
+
+impl Verifier {
+    /// A verifier that asks `auth` for the keys when it meets the first token.
+    pub fn new(auth: Arc<dyn Auth>, clock: Clock) -> Self {
+        let cache = ShardedLruCache::builder().shards(SHARDS).per_shard_max_size(REMEMBERED_PER_SHARD).build();
+        #[expect(clippy::expect_used, reason = "only sizes of zero are refused, and these are constants")]
+        let remembered = cache.expect("a cache of constant size");
+        Self(Arc::new(Inner {
+            auth,
+            clock,
+            validation: validation(),
+            keys: RwLock::default(),
+            last_fetch: tokio::sync::Mutex::default(),
+            remembered,
+        }))
+    }
+}
+
+/// Signature, issuer and audience; times are compared with our own clock in [`Inner::valid_until`].
+fn validation() -> Validation {
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
+    validation.set_issuer(&[ISSUER]);
+    validation.set_audience(&[AUDIENCE]);
+    validation.validate_exp = false;
+    validation
+}
+
+impl Authenticator for Verifier {
+    fn authenticate(&self, token: String) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Box::pin(ready(Err(Unauthenticated::Refused)));
+        }
+        let mark = mark(&token);
+        match self.0.recall(&mark) {
+            Some(known) => Box::pin(ready(known)),
+            None => Box::pin(self.0.verify(token, mark)),
+        }
+    }
+}
+
+/// What a token is remembered by: its hash, so that memory holds no token.
+fn mark(token: &str) -> [u8; 32] {
+    let mut mark = [0; 32];
+    mark.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    mark
+}
+
+impl Inner {
+    fn recall(&self, mark: &[u8; 32]) -> Option<Result<Arc<Caller>, Unauthenticated>> {
+        let known = self.remembered.get(mark)?;
+        let live = self.clock.now().seconds() < known.until_secs;
+        Some(if live { Ok(known.caller) } else { Err(Unauthenticated::Refused) })
+    }
+
+    async fn verify(&self, token: String, mark: [u8; 32]) -> Result<Arc<Caller>, Unauthenticated> {
+        let header = Header::of(&token).ok_or(Unauthenticated::Refused)?;
+        let key = self.key(&header.kid).await?;
+        let read = decode::<Claims>(&token, &key, &self.validation).map_err(|_| Unauthenticated::Refused)?;
+        let until_secs = self.valid_until(&read.claims).ok_or(Unauthenticated::Refused)?;
+        let Claims { sub, roles, sid, .. } = read.claims;
+        let caller = Arc::new(Caller { id: sub.to_string(), roles, session: sid.to_string() });
+        self.remembered.set(mark, Remembered { caller: caller.clone(), until_secs });
+        Ok(caller)
+    }
+
+    /// The second from which the token is refused; `None` when it is refused already.
+    fn valid_until(&self, claims: &Claims) -> Option<i64> {
+        let now = self.clock.now().seconds();
+        let ours = claims.iss == ISSUER && claims.aud == AUDIENCE;
+        let named = !claims.jti.is_empty() && !claims.client_id.is_empty();
+        let lifetime = claims.exp.checked_sub(claims.iat)?;
+        let until = claims.exp.checked_add(LEEWAY_SECS)?;
+        let begun = claims.iat <= now.saturating_add(LEEWAY_SECS);
+        let fits = (1..=MAX_LIFETIME_SECS).contains(&lifetime);
+        (ours && named && fits && begun && now < until).then_some(until)
+    }
+
+    fn known(&self, kid: &str) -> Option<DecodingKey> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
+    }
+
+    /// The key that `kid` names; fetches the keys when it is not among those known, but not again and again.
+    async fn key(&self, kid: &str) -> Result<DecodingKey, Unauthenticated> {
+        if let Some(key) = self.known(kid) {
+            return Ok(key);
+        }
+        let mut last = self.last_fetch.lock().await;
+        if let Some(key) = self.known(kid) {
+            return Ok(key);
+        }
+        let now = self.clock.now();
+        if let Some(fetch) = last.as_ref().filter(|fetch| fetch.is_recent(now)) {
+            return Err(fetch.failed.map_or(Unauthenticated::Refused, Unauthenticated::Unknown));
+        }
+        // When the request is dropped while it waits, this attempt counts as failed.
+        *last = Some(Fetch { at: now, failed: Some(Outage::Unreachable) });
+        let failed = self.fetch().await.err();
+        *last = Some(Fetch { at: now, failed });
+        match failed {
+            Some(outage) => Err(Unauthenticated::Unknown(outage)),
+            None => self.known(kid).ok_or(Unauthenticated::Refused),
+        }
+    }
+
+    async fn fetch(&self) -> Result<(), Outage> {
+        let call = Call::internal("token_keys").within(FETCH_PATIENCE);
+        let set = self.auth.keys(&call, ()).await.map_err(|error| error.outage().unwrap_or(Outage::Internal))?;
+        let found = usable(&set);
+        if found.is_empty() {
+            return Err(Outage::Unreachable);
+        }
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.keys().any(|kid| !found.contains_key(kid)) {
+            // A key was withdrawn: what it signed is not to be trusted any longer.
+            self.remembered.clear();
+        }
+        *keys = found;
+        Ok(())
+    }
+}
+
+impl Fetch {
+    fn is_recent(&self, now: Timestamp) -> bool {
+        let pause = if self.failed.is_some() { RETRY_PAUSE } else { REFETCH_PAUSE };
+        // A clock that was set back must not stop fetching.
+        now >= self.at && now.since(self.at) < pause
+    }
+}
+
+impl Header {
+    /// The header of a token that names our algorithm, our kind of token and a key that can exist.
+    fn of(token: &str) -> Option<Self> {
+        let (encoded, _) = token.split_once('.')?;
+        let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
+        let header: Self = serde_json::from_slice(&bytes).ok()?;
+        (header.alg == "EdDSA" && header.typ == TOKEN_TYPE && is_kid(&header.kid)).then_some(header)
+    }
+}
+
+fn is_kid(kid: &str) -> bool {
+    let plain = kid.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    plain && (1..=MAX_KID_BYTES).contains(&kid.len())
+}
+
+/// The keys of the set that are what they must be; the key's kind is fixed by us, never by a token.
+fn usable(set: &KeySet) -> HashMap<String, DecodingKey> {
+    let fits = |key: &&PublicKey| {
+        let ed25519 = key.kty == "OKP" && key.crv == "Ed25519" && key.alg == "EdDSA" && key.r#use == "sig";
+        ed25519 && is_kid(&key.kid)
+    };
+    let read = |key: &PublicKey| {
+        let bytes = URL_SAFE_NO_PAD.decode(&key.x).ok().filter(|bytes| bytes.len() == 32)?;
+        Some((key.kid.clone(), DecodingKey::from_ed_der(&bytes)))
+    };
+    set.keys.iter().filter(fits).filter_map(read).collect()
+}
+
+impl std::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Verifier({} remembered)", self.0.remembered.len())
+    }
+}

@@ -1,0 +1,121 @@
+//! Accounts: registering, and what the command line does with users.
+
+use std::collections::BTreeSet;
+
+use emporium_auth_api::{AuthError, Email, FindUser, User, UserId};
+use emporium_database::{Database, Db};
+use emporium_kernel::{Line, Page, Role, Window};
+
+use crate::password::NewPassword;
+use crate::sessions::{self, End};
+use crate::users::{self, NewUser};
+use crate::{Done, Users};
+
+/// What a user is called: 1 to 100 characters.
+pub type Name = Line<100>;
+
+/// Users, newest first, from a database that may be open for reading only.
+pub async fn list_users(database: &Database, window: Window) -> Result<Page<User>, AuthError> {
+    database.read(move |db| users::list(db, &window)).await
+}
+
+impl Users {
+    /// Makes a user; an address that somebody has is refused.
+    pub async fn create_user(
+        &self,
+        email: Email,
+        name: Name,
+        password: NewPassword,
+        roles: BTreeSet<Role>,
+    ) -> Result<User, AuthError> {
+        let new = self.new_user(email, name.into_string(), password, roles).await?;
+        let user = new.clone().into_user();
+        self.database.write(move |db| users::insert(db, &new)).await?;
+        Ok(user)
+    }
+
+    pub(crate) async fn new_user(
+        &self,
+        email: Email,
+        name: String,
+        password: NewPassword,
+        roles: BTreeSet<Role>,
+    ) -> Result<NewUser, AuthError> {
+        password.check_against(&email, &name)?;
+        let password_hash = self.hashing.hash(password.into_password()).await?;
+        let created_at = self.clock.now();
+        Ok(NewUser { id: UserId::new(created_at, &self.random), email, name, password_hash, roles, created_at })
+    }
+
+    /// Users, newest first.
+    pub async fn list_users(&self, window: Window) -> Result<Page<User>, AuthError> {
+        list_users(&self.database, window).await
+    }
+
+    /// Looks a user up by address or id.
+    pub async fn user(&self, who: FindUser) -> Result<User, AuthError> {
+        self.database.read(move |db| users::need(db, &who)).await
+    }
+
+    /// Makes `roles` all the roles of a user; tokens that are issued from now on carry them.
+    pub async fn set_roles(&self, who: FindUser, roles: BTreeSet<Role>) -> Result<User, AuthError> {
+        self.change(who, move |db, user| users::set_roles(db, &user.id, &roles)).await
+    }
+
+    /// Gives a user one more role.
+    pub async fn add_role(&self, who: FindUser, role: Role) -> Result<User, AuthError> {
+        let add = move |db: &mut Db, user: &User| {
+            let roles = user.roles.iter().copied().chain([role]).collect();
+            users::set_roles(db, &user.id, &roles)
+        };
+        self.change(who, add).await
+    }
+
+    /// Ends a user's sessions and lets nobody log in as that user.
+    pub async fn disable(&self, who: FindUser) -> Result<User, AuthError> {
+        let now = self.clock.now();
+        let disable = move |db: &mut Db, user: &User| {
+            users::set_disabled(db, &user.id, true)?;
+            sessions::end_all(db, &user.id, End::Disabled, now)
+        };
+        self.change(who, disable).await
+    }
+
+    /// Lets a disabled user log in again.
+    pub async fn enable(&self, who: FindUser) -> Result<User, AuthError> {
+        self.change(who, |db, user| users::set_disabled(db, &user.id, false)).await
+    }
+
+    /// Sets a user's password and ends all sessions.
+    pub async fn set_password(&self, who: FindUser, password: NewPassword) -> Result<User, AuthError> {
+        let user = self.user(who.clone()).await?;
+        if let Some(email) = Email::parse(&user.email) {
+            password.check_against(&email, &user.name)?;
+        }
+        let hash = self.hashing.hash(password.into_password()).await?;
+        let now = self.clock.now();
+        let set = move |db: &mut Db, user: &User| {
+            users::set_password(db, &user.id, &hash)?;
+            sessions::end_all(db, &user.id, End::Password, now)
+        };
+        self.change(who, set).await
+    }
+
+    /// Whether anybody is an admin.
+    pub async fn has_admin(&self) -> Result<bool, AuthError> {
+        self.database.read(users::has_admin).await
+    }
+
+    /// Changes a user that there is, and says what the user is then.
+    async fn change<F>(&self, who: FindUser, work: F) -> Result<User, AuthError>
+    where
+        F: Fn(&mut Db, &User) -> Done<()> + Send + 'static,
+    {
+        let change = move |db: &mut Db| {
+            let user = users::need(db, &who)?;
+            work(db, &user)?;
+            users::need(db, &FindUser::Id(user.id))
+        };
+        self.database.write(change).await
+    }
+}

@@ -1,0 +1,139 @@
+//! The first admin: made with a secret that only somebody with access to the data folder can read, once.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use diesel::prelude::*;
+use emporium_auth_api::{AuthError, Email, User};
+use emporium_database::{Database, Db, refuse};
+use emporium_kernel::{Outage, Random, Role, Timestamp};
+
+use crate::password::NewPassword;
+use crate::schema::bootstrap;
+use crate::secret::{self, Secret};
+use crate::users::{self, NewUser};
+use crate::{AuthOpenError, Done, Users};
+
+/// The file in the data folder that holds the secret.
+const FILE: &str = "bootstrap-secret";
+/// How long the secret is good.
+const GOOD: Duration = Duration::from_secs(24 * 60 * 60);
+const ROW: i32 = 1;
+
+/// What the start found.
+enum Found {
+    /// There is an admin.
+    NotNeeded,
+    /// The secret in the file is good.
+    Good,
+    /// A new secret was stored.
+    Renewed,
+}
+
+/// Sees to it that there is either an admin or a secret to make one with.
+pub(crate) fn prepare(
+    database: &Database,
+    data_dir: &Path,
+    now: Timestamp,
+    random: &Random,
+) -> Result<(), AuthOpenError> {
+    let path = file(data_dir);
+    // A file that others can read holds no secret any more.
+    let kept = secret::read_file(&path).ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
+    let kept = kept.map(|text| secret::hash(text.trim())).unwrap_or_default();
+    let made = random.token::<32>();
+    let hash = secret::hash(&made);
+    let work = database.write::<_, AuthError, _>(move |db| renew(db, &kept, &hash, now));
+    let at = |source| AuthOpenError::File { path: path.clone(), source };
+    match wait(work).map_err(AuthOpenError::Bootstrap)? {
+        Found::NotNeeded => secret::remove_file(&path).map_err(at),
+        Found::Good => Ok(()),
+        Found::Renewed => {
+            secret::write_file(&path, format!("{made}\n").as_bytes()).map_err(at)?;
+            tracing::info!(file = %path.display(), "there is no admin yet; this file holds the secret to make one");
+            Ok(())
+        }
+    }
+}
+
+fn file(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE)
+}
+
+/// Waits for the database while the process starts, inside or outside of a runtime.
+fn wait<T: Send>(work: impl Future<Output = Result<T, AuthError>> + Send) -> Result<T, AuthError> {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| {
+            tracing::error!(%error, "no runtime to wait in");
+            AuthError::from(Outage::Internal)
+        })?;
+        runtime.block_on(work)
+    };
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or(Err(AuthError::Outage(Outage::Internal)))
+}
+
+fn renew(db: &mut Db, kept: &str, made: &str, now: Timestamp) -> Done<Found> {
+    if users::has_admin(db)? {
+        diesel::delete(bootstrap::table).execute(db)?;
+        return Ok(Found::NotNeeded);
+    }
+    if is_good(db, kept, now)? {
+        return Ok(Found::Good);
+    }
+    diesel::delete(bootstrap::table).execute(db)?;
+    let row = (bootstrap::id.eq(ROW), bootstrap::secret_hash.eq(made), bootstrap::created_at.eq(now.micros()));
+    diesel::insert_into(bootstrap::table).values(row).execute(db)?;
+    Ok(Found::Renewed)
+}
+
+fn is_good(db: &mut Db, hash: &str, now: Timestamp) -> Done<bool> {
+    let oldest = now.minus(GOOD).micros();
+    let good: i64 = bootstrap::table
+        .filter(bootstrap::secret_hash.eq(hash).and(bootstrap::created_at.gt(oldest)))
+        .count()
+        .get_result(db)?;
+    Ok(good > 0)
+}
+
+/// Uses the secret up and makes the admin, or does neither.
+fn redeem(db: &mut Db, hash: &str, admin: &NewUser) -> Done<()> {
+    if users::exists(db, &admin.id)? {
+        return Ok(());
+    }
+    let oldest = admin.created_at.minus(GOOD).micros();
+    let used =
+        diesel::delete(bootstrap::table.filter(bootstrap::secret_hash.eq(hash).and(bootstrap::created_at.gt(oldest))))
+            .execute(db)?;
+    if used == 0 || users::has_admin(db)? {
+        return refuse(AuthError::InvalidBootstrapSecret);
+    }
+    users::insert(db, admin)
+}
+
+impl Users {
+    /// Makes the first admin from the one-time secret in the data folder.
+    pub(crate) async fn bootstrap(
+        &self,
+        secret: &Secret,
+        email: Email,
+        name: String,
+        password: NewPassword,
+    ) -> Result<User, AuthError> {
+        password.check_against(&email, &name)?;
+        let (hash, now) = (secret::hash(secret.as_str().trim()), self.clock.now());
+        let offered = hash.clone();
+        // Hashing a password for everybody who guesses would be a gift to them.
+        if !self.database.read(move |db| is_good(db, &offered, now)).await? {
+            return Err(AuthError::InvalidBootstrapSecret);
+        }
+        let admin = self.new_user(email, name, password, [Role::Customer, Role::Admin].into()).await?;
+        let user = admin.clone().into_user();
+        self.database.write(move |db| redeem(db, &hash, &admin)).await?;
+        tracing::warn!(user.id = %user.id, "the first admin was made; the bootstrap secret is used up");
+        if let Err(error) = secret::remove_file(&file(&self.data_dir)) {
+            tracing::warn!(%error, "the file with the used bootstrap secret could not be removed");
+        }
+        Ok(user)
+    }
+}

@@ -1,0 +1,178 @@
+//! Password hashes: argon2id on blocking threads, a few at a time, so that a flood of logins takes no more than its share.
+
+use std::sync::Arc;
+
+use argon2::password_hash::Error as HashError;
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use emporium_kernel::{Outage, Random};
+use tokio::sync::Semaphore;
+
+use crate::password::Password;
+use crate::settings::Settings;
+
+/// Hashes and checks passwords.
+pub(crate) struct Hashing {
+    argon2: Argon2<'static>,
+    bulkhead: Bulkhead,
+    /// Checked when there is no user, so that the answer takes as long.
+    stand_in: String,
+    random: Random,
+}
+
+/// What a check found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    Wrong,
+    /// Right; with a new hash when the stored one is weaker than what is now asked for.
+    Right {
+        stronger: Option<String>,
+    },
+}
+
+impl Hashing {
+    /// As the settings say; `None` when argon2 does not take its parameters.
+    pub(crate) fn new(settings: &Settings, random: Random) -> Option<Self> {
+        let Settings { argon2_memory_kib: memory, argon2_passes: passes, argon2_lanes: lanes, .. } = *settings;
+        let params = Params::new(memory, passes, lanes, None).ok()?;
+        let (salt, tag) = (random.bytes::<16>(), random.bytes::<32>());
+        let (salt, tag) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(tag));
+        let stand_in = format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${tag}");
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = if settings.hashing_at_once == 0 { cores } else { settings.hashing_at_once };
+        Some(Self { argon2, bulkhead: Bulkhead::new(at_once, settings.hashing_waiting), stand_in, random })
+    }
+
+    /// The hash of a new password as a PHC string.
+    pub(crate) async fn hash(&self, password: Password) -> Result<String, Outage> {
+        let (argon2, salt) = (self.argon2.clone(), self.random.bytes::<16>());
+        let done = self.bulkhead.run(move || hash(&argon2, &password, &salt)).await?;
+        done.map_err(failed)
+    }
+
+    /// Compares a password with a stored hash; without one it takes as long and is wrong.
+    pub(crate) async fn check(&self, password: Password, stored: Option<String>) -> Result<Checked, Outage> {
+        let known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.stand_in.clone());
+        let (argon2, salt) = (self.argon2.clone(), self.random.bytes::<16>());
+        let work = move || check(&argon2, &password, &stored, &salt);
+        let checked = self.bulkhead.run(work).await?.map_err(failed)?;
+        Ok(if known { checked } else { Checked::Wrong })
+    }
+}
+
+fn failed(error: HashError) -> Outage {
+    tracing::error!(%error, "a password could not be hashed");
+    Outage::Internal
+}
+
+fn hash(argon2: &Argon2<'_>, password: &Password, salt: &[u8]) -> Result<String, HashError> {
+    let hash: PasswordHash = argon2.hash_password_with_salt(password.as_bytes(), salt)?;
+    Ok(hash.to_string())
+}
+
+fn check(argon2: &Argon2<'_>, password: &Password, stored: &str, salt: &[u8]) -> Result<Checked, HashError> {
+    let stored = PasswordHash::new(stored).map_err(|_| HashError::EncodingInvalid)?;
+    match argon2.verify_password(password.as_bytes(), &stored) {
+        Ok(()) => {}
+        Err(HashError::PasswordInvalid) => return Ok(Checked::Wrong),
+        Err(error) => return Err(error),
+    }
+    let (used, wanted) = (Params::try_from(&stored)?, argon2.params());
+    let weaker = used.m_cost() < wanted.m_cost() || used.t_cost() < wanted.t_cost();
+    let stronger = if weaker { Some(hash(argon2, password, salt)?) } else { None };
+    Ok(Checked::Right { stronger })
+}
+
+/// Lets a few works run at the same time and a few wait; the next is refused at once.
+#[derive(Clone)]
+struct Bulkhead {
+    places: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+}
+
+impl Bulkhead {
+    fn new(at_once: usize, waiting: usize) -> Self {
+        let places = at_once.saturating_add(waiting).min(Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(places)), turns: Arc::new(Semaphore::new(at_once)) }
+    }
+
+    /// The permits go with the work, so that a client that hangs up gives none back early.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Outage> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| Outage::Busy)?;
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| Outage::Busy)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _held = (place, turn);
+            work()
+        });
+        done.await.map_err(|error| {
+            tracing::error!(%error, "hashing a password panicked");
+            Outage::Internal
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    async fn until(happened: impl Fn() -> bool) {
+        for _ in 0..10_000 {
+            if happened() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("it never happened");
+    }
+
+    #[tokio::test]
+    async fn a_full_bulkhead_refuses_at_once_and_a_dropped_request_frees_nothing_early() {
+        let bulkhead = Bulkhead::new(1, 1);
+        let (release, blocked) = mpsc::channel::<()>();
+        let running = tokio::spawn({
+            let bulkhead = bulkhead.clone();
+            async move { bulkhead.run(move || blocked.recv().is_ok()).await }
+        });
+        until(|| bulkhead.turns.available_permits() == 0).await;
+        let waiting = tokio::spawn({
+            let bulkhead = bulkhead.clone();
+            async move { bulkhead.run(|| ()).await }
+        });
+        until(|| bulkhead.places.available_permits() == 0).await;
+        assert_eq!(bulkhead.run(|| ()).await, Err(Outage::Busy));
+        running.abort();
+        assert!(running.await.is_err_and(|error| error.is_cancelled()));
+        assert_eq!(bulkhead.run(|| ()).await, Err(Outage::Busy));
+        release.send(()).expect("the work still runs");
+        assert_eq!(waiting.await.expect("runs"), Ok(()));
+    }
+
+    fn password(text: &str) -> Password {
+        serde_json::from_value(text.into()).expect("a password")
+    }
+
+    #[tokio::test]
+    async fn a_hash_fits_its_password_alone_and_grows_with_the_settings() {
+        let weak = Hashing::new(&Settings::for_tests(), Random::seeded(1)).expect("parameters");
+        let stored = weak.hash(password("tea at four")).await.expect("hashes");
+        assert!(stored.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{stored}");
+        let check = |hashing: Arc<Hashing>, text: &str, stored: Option<&str>| {
+            let (password, stored) = (password(text), stored.map(str::to_owned));
+            async move { hashing.check(password, stored).await.expect("checks") }
+        };
+        let weak = Arc::new(weak);
+        assert_eq!(check(weak.clone(), "tea at four", Some(&stored)).await, Checked::Right { stronger: None });
+        assert_eq!(check(weak.clone(), "tea at five", Some(&stored)).await, Checked::Wrong);
+        assert_eq!(check(weak, "tea at four", None).await, Checked::Wrong);
+        let strong = Arc::new(Hashing::new(&Settings::default(), Random::seeded(2)).expect("parameters"));
+        let Checked::Right { stronger: Some(stronger) } = check(strong, "tea at four", Some(&stored)).await else {
+            panic!("a weak hash is made anew");
+        };
+        assert!(stronger.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stronger}");
+    }
+}

@@ -1,0 +1,93 @@
+//! Logging in, staying logged in, logging out.
+
+use emporium_auth_api::{AUDIENCE, AuthError, CLIENT_ID, Claims, Email, ISSUER, SessionId, User};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::hashing::Checked;
+use crate::password::Password;
+use crate::refresh_token::RefreshToken;
+use crate::secret::Secret;
+use crate::sessions::{self, NewSession, Rotated, Rotation};
+use crate::{Users, users};
+
+/// What a client uses from now on.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Tokens {
+    /// Send it as `Authorization: Bearer`.
+    access_token: String,
+    /// `Bearer`.
+    token_type: &'static str,
+    /// Seconds until the access token ends.
+    expires_in: u32,
+    /// Good for one refresh.
+    refresh_token: String,
+}
+
+impl Users {
+    /// Begins a session. An unknown address, a wrong password and a disabled user get the same answer after the same
+    /// work.
+    pub(crate) async fn login(&self, email: Email, password: Password) -> Result<Tokens, AuthError> {
+        let found = self.database.read(move |db| users::credentials(db, &email)).await?;
+        let hash = found.as_ref().map(|credentials| credentials.hash.clone());
+        let verdict = self.hashing.check(password, hash).await?;
+        let (Some(checked), Checked::Right { stronger }) = (found, verdict) else {
+            return Err(AuthError::InvalidCredentials);
+        };
+        let now = self.clock.now();
+        let id = SessionId::new(now, &self.random);
+        let token = self.refresh_keys.first(id.clone(), &self.random);
+        let expires_at = now.plus(self.settings.session_life());
+        let new = NewSession { id, checked, stronger, refresh_hash: token.hash(), now, expires_at };
+        let user = self.database.write(move |db| sessions::begin(db, &new)).await?;
+        self.tokens(user, token)
+    }
+
+    /// Exchanges a refresh token for the next one and a fresh access token.
+    pub(crate) async fn refresh(&self, offered: &Secret) -> Result<Tokens, AuthError> {
+        let offered = RefreshToken::parse(offered.as_str()).ok_or(AuthError::InvalidRefreshToken)?;
+        let next = self.refresh_keys.successor(&offered);
+        let rotation = Rotation {
+            session: offered.session().clone(),
+            offered: offered.hash(),
+            next: next.hash(),
+            ours: self.refresh_keys.made(&offered),
+            now: self.clock.now(),
+            idle: self.settings.session_idle(),
+            grace: self.settings.refresh_grace(),
+        };
+        match self.database.write(move |db| sessions::rotate(db, &rotation)).await? {
+            Rotated::To(user) => self.tokens(user, next),
+            Rotated::Refused => Err(AuthError::InvalidRefreshToken),
+            Rotated::Reused => {
+                tracing::warn!(session.id = %next.session(), "a used refresh token came again; its session was ended");
+                Err(AuthError::InvalidRefreshToken)
+            }
+        }
+    }
+
+    /// Ends the session of a refresh token; one that names no session of ours changes nothing.
+    pub(crate) async fn logout(&self, offered: &Secret) -> Result<(), AuthError> {
+        let Some(offered) = RefreshToken::parse(offered.as_str()) else { return Ok(()) };
+        let (ours, now) = (self.refresh_keys.made(&offered), self.clock.now());
+        self.database.write(move |db| sessions::leave(db, offered.session(), &offered.hash(), ours, now)).await
+    }
+
+    fn tokens(&self, user: User, refresh: RefreshToken) -> Result<Tokens, AuthError> {
+        let iat = self.clock.now().seconds();
+        let expires_in = self.settings.access_token_secs;
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            sub: user.id,
+            aud: AUDIENCE.to_owned(),
+            exp: iat.saturating_add(expires_in.into()),
+            iat,
+            jti: self.random.token::<16>(),
+            client_id: CLIENT_ID.to_owned(),
+            roles: user.roles.into_iter().collect(),
+            sid: refresh.session().clone(),
+        };
+        let access_token = self.key.sign(&claims)?;
+        Ok(Tokens { access_token, token_type: "Bearer", expires_in, refresh_token: refresh.into_text() })
+    }
+}

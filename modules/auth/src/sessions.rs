@@ -1,0 +1,183 @@
+//! Sessions: one login and the refresh tokens that followed from it, one good at a time.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+use emporium_auth_api::{AuthError, FindUser, SessionId, User, UserId};
+use emporium_database::{Db, refuse};
+use emporium_kernel::Timestamp;
+
+use crate::Done;
+use crate::schema::sessions;
+use crate::users::{self, Credentials};
+
+/// How long an ended session is kept, for those who look into what happened.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const PRUNED_AT_ONCE: i64 = 500;
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The user logged out.
+    Logout,
+    /// A refresh token was used again.
+    Reuse,
+    /// The user was disabled.
+    Disabled,
+    /// The password was set.
+    Password,
+}
+
+impl End {
+    fn name(self) -> &'static str {
+        match self {
+            End::Logout => "logout",
+            End::Reuse => "reuse",
+            End::Disabled => "disabled",
+            End::Password => "password",
+        }
+    }
+}
+
+/// A session to be, after a password was found right.
+#[derive(Clone)]
+pub(crate) struct NewSession {
+    pub(crate) id: SessionId,
+    /// What the password was checked against, and a stronger hash if there is one.
+    pub(crate) checked: Credentials,
+    pub(crate) stronger: Option<String>,
+    pub(crate) refresh_hash: String,
+    pub(crate) now: Timestamp,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Begins a session, unless the user was disabled or the password changed since it was checked.
+pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<User> {
+    if !users::confirm(db, &new.checked, new.stronger.as_deref())? {
+        return refuse(AuthError::InvalidCredentials);
+    }
+    let begun: i64 = sessions::table.filter(sessions::id.eq(new.id.as_str())).count().get_result(db)?;
+    if begun == 0 {
+        let row = (
+            sessions::id.eq(new.id.as_str()),
+            sessions::user_id.eq(new.checked.user.as_str()),
+            sessions::refresh_hash.eq(&new.refresh_hash),
+            sessions::rotated_at.eq(new.now.micros()),
+            sessions::created_at.eq(new.now.micros()),
+            sessions::expires_at.eq(new.expires_at.micros()),
+        );
+        diesel::insert_into(sessions::table).values(row).execute(db)?;
+    }
+    users::need(db, &FindUser::Id(new.checked.user.clone()))
+}
+
+/// A refresh token that was offered, and the one that is to follow it.
+#[derive(Clone)]
+pub(crate) struct Rotation {
+    pub(crate) session: SessionId,
+    pub(crate) offered: String,
+    pub(crate) next: String,
+    /// Whether we made the offered token.
+    pub(crate) ours: bool,
+    pub(crate) now: Timestamp,
+    pub(crate) idle: Duration,
+    pub(crate) grace: Duration,
+}
+
+/// What became of an offered refresh token.
+#[derive(Debug)]
+pub(crate) enum Rotated {
+    /// The next token is good now.
+    To(User),
+    /// It was used before; its session has been ended.
+    Reused,
+    /// It is not good, and nothing was changed.
+    Refused,
+}
+
+/// Moves a session to the next refresh token. One statement decides which of several requests does so; the others
+/// find it done and answer with the same token while the grace lasts.
+pub(crate) fn rotate(db: &mut Db, rotation: &Rotation) -> Done<Rotated> {
+    let oldest = rotation.now.minus(rotation.idle).micros();
+    let moved = diesel::update(live(rotation).filter(sessions::refresh_hash.eq(&rotation.offered)))
+        .filter(sessions::rotated_at.gt(oldest))
+        .set((
+            sessions::refresh_hash.eq(&rotation.next),
+            sessions::previous_hash.eq(&rotation.offered),
+            sessions::rotated_at.eq(rotation.now.micros()),
+        ))
+        .execute(db)?;
+    let row: Option<(String, String, Option<String>, i64)> = live(rotation)
+        .select((sessions::user_id, sessions::refresh_hash, sessions::previous_hash, sessions::rotated_at))
+        .first(db)
+        .optional()?;
+    let Some((user, current, previous, rotated_at)) = row else { return Ok(Rotated::Refused) };
+    let age = rotation.now.since(Timestamp::from_micros(rotated_at));
+    let just_used = previous.as_deref() == Some(&rotation.offered) && current == rotation.next;
+    // The same instant is this very command, run again because it was not known whether its commit went through.
+    if moved == 0 && !(just_used && (age < rotation.grace || rotated_at == rotation.now.micros())) {
+        return refused(db, rotation, &current);
+    }
+    match users::find(db, &FindUser::Id(UserId::stored(user)))? {
+        Some(user) if !user.disabled => Ok(Rotated::To(user)),
+        _ => {
+            end(db, &rotation.session, End::Disabled, rotation.now)?;
+            Ok(Rotated::Refused)
+        }
+    }
+}
+
+/// A token of ours that is not the current one was used before: whoever holds it, somebody stole one of the two.
+fn refused(db: &mut Db, rotation: &Rotation, current: &str) -> Done<Rotated> {
+    if rotation.ours && current != rotation.offered {
+        end(db, &rotation.session, End::Reuse, rotation.now)?;
+        return Ok(Rotated::Reused);
+    }
+    Ok(Rotated::Refused)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn live<'a>(rotation: &'a Rotation) -> _ {
+    let id: &'a str = rotation.session.as_str();
+    let now: i64 = rotation.now.micros();
+    sessions::table
+        .filter(sessions::id.eq(id))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::expires_at.gt(now))
+}
+
+/// Ends a session; one that has ended stays as it is.
+pub(crate) fn end(db: &mut Db, id: &SessionId, why: End, now: Timestamp) -> Done<()> {
+    diesel::update(sessions::table.filter(sessions::id.eq(id.as_str()).and(sessions::ended_at.is_null())))
+        .set((sessions::ended_at.eq(now.micros()), sessions::end_reason.eq(why.name())))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Ends a session for the holder of one of its refresh tokens: one we made, or the current one.
+pub(crate) fn leave(db: &mut Db, id: &SessionId, offered: &str, ours: bool, now: Timestamp) -> Done<()> {
+    let current: i64 = sessions::table
+        .filter(sessions::id.eq(id.as_str()).and(sessions::refresh_hash.eq(offered)))
+        .count()
+        .get_result(db)?;
+    if ours || current > 0 { end(db, id, End::Logout, now) } else { Ok(()) }
+}
+
+/// Ends all sessions of a user.
+pub(crate) fn end_all(db: &mut Db, user: &UserId, why: End, now: Timestamp) -> Done<()> {
+    diesel::update(sessions::table.filter(sessions::user_id.eq(user.as_str()).and(sessions::ended_at.is_null())))
+        .set((sessions::ended_at.eq(now.micros()), sessions::end_reason.eq(why.name())))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Forgets sessions that ended or expired more than 30 days ago, at most 500 of each at once.
+pub(crate) fn prune(db: &mut Db, now: Timestamp) -> Done<usize> {
+    let oldest = now.minus(KEPT).micros();
+    let mut old: Vec<String> =
+        sessions::table.filter(sessions::ended_at.lt(oldest)).select(sessions::id).limit(PRUNED_AT_ONCE).load(db)?;
+    let expired: Vec<String> =
+        sessions::table.filter(sessions::expires_at.lt(oldest)).select(sessions::id).limit(PRUNED_AT_ONCE).load(db)?;
+    old.extend(expired);
+    Ok(diesel::delete(sessions::table.filter(sessions::id.eq_any(old))).execute(db)?)
+}

@@ -1,0 +1,123 @@
+//! What can be configured of auth.
+
+use std::time::Duration;
+
+use emporium_auth_api::MAX_LIFETIME_SECS;
+use serde::Deserialize;
+
+/// The section `auth` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// How long an access token is good, in seconds; 60 to 900.
+    pub access_token_secs: u32,
+    /// How long a session lives after its login, in seconds; at most 30 days.
+    pub session_secs: u32,
+    /// How long a session lives after its last refresh, in seconds; at most `session_secs`.
+    pub session_idle_secs: u32,
+    /// How long a refresh token that was just used is answered with the same successor, in case the first answer was
+    /// lost, in seconds; 0 to 60. With 0 every second use ends the session.
+    pub refresh_grace_secs: u32,
+    /// Memory of one password hash (argon2id), in KiB; at least 19456.
+    pub argon2_memory_kib: u32,
+    /// Passes of one password hash; at least 2.
+    pub argon2_passes: u32,
+    /// Lanes of one password hash; at least 1.
+    pub argon2_lanes: u32,
+    /// How many passwords are hashed at the same time; 0 for as many as there are cores.
+    pub hashing_at_once: usize,
+    /// How many more may wait for that; the next is told to come back (503).
+    pub hashing_waiting: usize,
+    #[serde(skip)]
+    cheap_hashes: bool,
+}
+
+const DAY_SECS: u32 = 24 * 60 * 60;
+const LEAST_MEMORY_KIB: u32 = 19_456;
+const MOST_MEMORY_KIB: u32 = 1024 * 1024;
+const LEAST_PASSES: u32 = 2;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            access_token_secs: 600,
+            session_secs: 30 * DAY_SECS,
+            session_idle_secs: 14 * DAY_SECS,
+            refresh_grace_secs: 10,
+            argon2_memory_kib: LEAST_MEMORY_KIB,
+            argon2_passes: LEAST_PASSES,
+            argon2_lanes: 1,
+            hashing_at_once: 0,
+            hashing_waiting: 32,
+            cheap_hashes: false,
+        }
+    }
+}
+
+impl Settings {
+    /// The defaults with password hashes that take no time and protect nothing. For tests only: no configuration can
+    /// say this.
+    #[must_use]
+    pub fn for_tests() -> Self {
+        Self { argon2_memory_kib: 8, argon2_passes: 1, cheap_hashes: true, ..Self::default() }
+    }
+
+    /// Why these settings are refused.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let (least_memory, least_passes) = if self.cheap_hashes { (8, 1) } else { (LEAST_MEMORY_KIB, LEAST_PASSES) };
+        let longest_token = u32::try_from(MAX_LIFETIME_SECS).unwrap_or(0);
+        within("access_token_secs", self.access_token_secs, 60, longest_token)?;
+        within("session_secs", self.session_secs, 60, 30 * DAY_SECS)?;
+        within("session_idle_secs", self.session_idle_secs, 60, self.session_secs)?;
+        within("refresh_grace_secs", self.refresh_grace_secs, 0, 60)?;
+        within("argon2_memory_kib", self.argon2_memory_kib, least_memory, MOST_MEMORY_KIB)?;
+        within("argon2_passes", self.argon2_passes, least_passes, 64)?;
+        within("argon2_lanes", self.argon2_lanes, 1, 64)
+    }
+
+    pub(crate) fn session_life(&self) -> Duration {
+        Duration::from_secs(self.session_secs.into())
+    }
+
+    pub(crate) fn session_idle(&self) -> Duration {
+        Duration::from_secs(self.session_idle_secs.into())
+    }
+
+    pub(crate) fn refresh_grace(&self) -> Duration {
+        Duration::from_secs(self.refresh_grace_secs.into())
+    }
+}
+
+fn within(name: &str, value: u32, least: u32, most: u32) -> Result<(), String> {
+    let fits = (least..=most).contains(&value);
+    if fits { Ok(()) } else { Err(format!("{name} is {value}; use {least} to {most}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weak_or_endless_settings_are_refused() {
+        assert_eq!(Settings::default().check(), Ok(()));
+        let refused = |change: fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            settings.check().is_err()
+        };
+        assert!(refused(|s| s.argon2_memory_kib = 19_455));
+        assert!(refused(|s| s.argon2_passes = 1));
+        assert!(refused(|s| s.argon2_lanes = 0));
+        assert!(refused(|s| s.access_token_secs = 901));
+        assert!(refused(|s| s.session_secs = 31 * DAY_SECS));
+        assert!(refused(|s| s.session_idle_secs = 31 * DAY_SECS));
+        assert!(refused(|s| s.refresh_grace_secs = 61));
+    }
+
+    #[test]
+    fn configuration_cannot_ask_for_cheap_hashes() {
+        assert!(serde_json::from_str::<Settings>(r#"{"cheap_hashes": true}"#).is_err());
+        let weak: Settings = serde_json::from_str(r#"{"argon2_memory_kib": 8}"#).expect("reads");
+        assert!(weak.check().is_err());
+    }
+}

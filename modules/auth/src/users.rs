@@ -1,0 +1,195 @@
+//! Users: their rows and their roles.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
+use emporium_auth_api::{AuthError, Email, FindUser, User, UserId};
+use emporium_database::{Db, refuse};
+use emporium_kernel::{Page, Role, Timestamp, Window};
+
+use crate::Done;
+use crate::schema::{user_roles, users};
+
+/// A user to be.
+#[derive(Clone)]
+pub(crate) struct NewUser {
+    pub(crate) id: UserId,
+    pub(crate) email: Email,
+    pub(crate) name: String,
+    pub(crate) password_hash: String,
+    pub(crate) roles: BTreeSet<Role>,
+    pub(crate) created_at: Timestamp,
+}
+
+impl NewUser {
+    /// The user that this becomes.
+    pub(crate) fn into_user(self) -> User {
+        User {
+            id: self.id,
+            email: self.email.as_str().to_owned(),
+            name: self.name,
+            roles: self.roles.into_iter().collect(),
+            disabled: false,
+            created_at: self.created_at,
+        }
+    }
+}
+
+/// Inserts a user; doing it again changes nothing.
+pub(crate) fn insert(db: &mut Db, new: &NewUser) -> Done<()> {
+    let row = (
+        users::id.eq(new.id.as_str()),
+        users::email.eq(new.email.as_str()),
+        users::name.eq(&new.name),
+        users::password_hash.eq(&new.password_hash),
+        users::password_version.eq(1),
+        users::disabled.eq(0),
+        users::created_at.eq(new.created_at.micros()),
+        users::version.eq(1),
+    );
+    match diesel::insert_into(users::table).values(row).execute(db) {
+        Ok(_) => give_roles(db, &new.id, &new.roles),
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) if exists(db, &new.id)? => Ok(()),
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => refuse(AuthError::EmailTaken),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(crate) fn exists(db: &mut Db, id: &UserId) -> Done<bool> {
+    let found: i64 = users::table.filter(users::id.eq(id.as_str())).count().get_result(db)?;
+    Ok(found > 0)
+}
+
+fn give_roles(db: &mut Db, id: &UserId, roles: &BTreeSet<Role>) -> Done<()> {
+    for role in roles {
+        let row = (user_roles::user_id.eq(id.as_str()), user_roles::role.eq(role.name()));
+        diesel::insert_into(user_roles::table).values(row).execute(db)?;
+    }
+    Ok(())
+}
+
+/// Makes `roles` all the roles of a user.
+pub(crate) fn set_roles(db: &mut Db, id: &UserId, roles: &BTreeSet<Role>) -> Done<()> {
+    diesel::delete(user_roles::table.filter(user_roles::user_id.eq(id.as_str()))).execute(db)?;
+    give_roles(db, id, roles)?;
+    diesel::update(users::table.filter(users::id.eq(id.as_str())))
+        .set(users::version.eq(users::version + 1))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Says whether a user may no longer log in.
+pub(crate) fn set_disabled(db: &mut Db, id: &UserId, disabled: bool) -> Done<()> {
+    diesel::update(users::table.filter(users::id.eq(id.as_str())))
+        .set((users::disabled.eq(i32::from(disabled)), users::version.eq(users::version + 1)))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Sets the password of a user.
+pub(crate) fn set_password(db: &mut Db, id: &UserId, hash: &str) -> Done<()> {
+    diesel::update(users::table.filter(users::id.eq(id.as_str())))
+        .set((
+            users::password_hash.eq(hash),
+            users::password_version.eq(users::password_version + 1),
+            users::version.eq(users::version + 1),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+/// What a password is checked against.
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    pub(crate) user: UserId,
+    pub(crate) hash: String,
+    version: i64,
+}
+
+/// The credentials that belong to an address.
+pub(crate) fn credentials(db: &mut Db, email: &Email) -> Done<Option<Credentials>> {
+    let row: Option<(String, String, i64)> = users::table
+        .filter(users::email.eq(email.as_str()))
+        .select((users::id, users::password_hash, users::password_version))
+        .first(db)
+        .optional()?;
+    Ok(row.map(|(id, hash, version)| Credentials { user: UserId::stored(id), hash, version }))
+}
+
+/// Whether the user may still log in with the credentials that were checked: not disabled, no other password set. Then
+/// stores the stronger hash of the same password, if there is one.
+pub(crate) fn confirm(db: &mut Db, checked: &Credentials, stronger: Option<&str>) -> Done<bool> {
+    let same = users::table
+        .filter(users::id.eq(checked.user.as_str()).and(users::disabled.eq(0)))
+        .filter(users::password_version.eq(checked.version));
+    let hash = stronger.unwrap_or(&checked.hash);
+    Ok(diesel::update(same).set(users::password_hash.eq(hash)).execute(db)? > 0)
+}
+
+type Row = (String, String, String, i32, i64);
+const COLUMNS: (users::id, users::email, users::name, users::disabled, users::created_at) =
+    (users::id, users::email, users::name, users::disabled, users::created_at);
+
+/// Looks a user up.
+pub(crate) fn find(db: &mut Db, who: &FindUser) -> Done<Option<User>> {
+    let row: Option<Row> = match who {
+        FindUser::Email(email) => users::table.filter(users::email.eq(email.as_str())).select(COLUMNS).first(db),
+        FindUser::Id(id) => users::table.filter(users::id.eq(id.as_str())).select(COLUMNS).first(db),
+    }
+    .optional()?;
+    Ok(with_roles(db, row.into_iter().collect())?.pop())
+}
+
+/// [`find`], refusing when there is none.
+pub(crate) fn need(db: &mut Db, who: &FindUser) -> Done<User> {
+    find(db, who)?.map_or_else(|| refuse(AuthError::UnknownUser), Ok)
+}
+
+/// A page of users, newest first.
+pub(crate) fn list(db: &mut Db, window: &Window) -> Done<Page<User>> {
+    let newest = (users::created_at.desc(), users::id.desc());
+    let rows: Vec<Row> = match &window.after {
+        None => users::table.select(COLUMNS).order(newest).limit(window.limit.probe()).load(db)?,
+        Some(after) => {
+            let (at, id) = &after.0;
+            let same_instant = users::created_at.eq(*at).and(users::id.lt(id));
+            users::table
+                .filter(users::created_at.lt(*at).or(same_instant))
+                .select(COLUMNS)
+                .order(newest)
+                .limit(window.limit.probe())
+                .load(db)?
+        }
+    };
+    let users = with_roles(db, rows)?;
+    Ok(Page::of(users, window.limit, |user| (user.created_at.micros(), user.id.clone())))
+}
+
+/// Whether anybody is an admin, disabled or not.
+pub(crate) fn has_admin(db: &mut Db) -> Done<bool> {
+    let admins: i64 = user_roles::table.filter(user_roles::role.eq(Role::Admin.name())).count().get_result(db)?;
+    Ok(admins > 0)
+}
+
+fn with_roles(db: &mut Db, rows: Vec<Row>) -> Done<Vec<User>> {
+    let ids: Vec<&str> = rows.iter().map(|row| row.0.as_str()).collect();
+    let found: Vec<(String, String)> = user_roles::table
+        .filter(user_roles::user_id.eq_any(ids))
+        .select((user_roles::user_id, user_roles::role))
+        .load(db)?;
+    let mut roles: BTreeMap<String, BTreeSet<Role>> = BTreeMap::new();
+    for (id, name) in found {
+        let role = Role::parse(&name).ok_or_else(|| emporium_database::Failure::corrupt(format!("role {name}")))?;
+        roles.entry(id).or_default().insert(role);
+    }
+    let user = |(id, email, name, disabled, created_at): Row| User {
+        roles: roles.remove(&id).unwrap_or_default().into_iter().collect(),
+        id: UserId::stored(id),
+        email,
+        name,
+        disabled: disabled != 0,
+        created_at: Timestamp::from_micros(created_at),
+    };
+    Ok(rows.into_iter().map(user).collect())
+}

@@ -1,0 +1,187 @@
+//! Refresh tokens: rotated on every use, and what happens when one comes again.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{House, PASSWORD, START};
+use emporium_auth::Settings;
+use emporium_kernel::Authenticator;
+use futures_util::future::join_all;
+use serde_json::json;
+
+const DAY: u64 = 24 * 60 * 60;
+
+#[actix_web::test]
+async fn each_refresh_gives_new_tokens_of_the_same_session() {
+    let house = House::new();
+    let login = house.arrive("ada@example.com").await;
+    house.pass(60);
+    let next = house.refresh(&login.text("refresh_token")).await;
+    assert_eq!(
+        (next.status, next.headers.get("cache-control").expect("a header").as_bytes()),
+        (200, b"no-store".as_slice())
+    );
+    assert_ne!(next.text("refresh_token"), login.text("refresh_token"));
+    let session = async |token: String| house.verifier.authenticate(token).await.expect("valid").session.clone();
+    assert_eq!(session(login.text("access_token")).await, session(next.text("access_token")).await);
+    assert_eq!(house.refresh(&next.text("refresh_token")).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_lost_response_is_given_again_with_the_same_successor() {
+    let house = House::new();
+    let first = house.arrive("ada@example.com").await.text("refresh_token");
+    let answered = house.refresh(&first).await;
+    house.pass(9);
+    let again = house.refresh(&first).await;
+    assert_eq!((again.status, again.text("refresh_token")), (200, answered.text("refresh_token")));
+    assert_eq!(house.refresh(&again.text("refresh_token")).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_used_token_ends_the_session_after_the_grace() {
+    let house = House::new();
+    let first = house.arrive("ada@example.com").await.text("refresh_token");
+    let second = house.refresh(&first).await.text("refresh_token");
+    house.pass(10);
+    assert_eq!(house.refresh(&first).await.refusal().2, "invalid_refresh_token");
+    assert_eq!(house.ends().await, [Some("reuse".to_owned())]);
+    assert_eq!(house.refresh(&second).await.status, 401, "whoever holds it is out as well");
+    assert_eq!(house.login("ada@example.com", PASSWORD).await.status, 200, "another session can begin");
+}
+
+#[actix_web::test]
+async fn an_older_token_ends_the_session_even_within_the_grace() {
+    let house = House::new();
+    let first = house.arrive("ada@example.com").await.text("refresh_token");
+    let second = house.refresh(&first).await.text("refresh_token");
+    let third = house.refresh(&second).await.text("refresh_token");
+    assert_eq!(house.refresh(&first).await.status, 401);
+    assert_eq!(house.refresh(&third).await.status, 401);
+}
+
+#[actix_web::test]
+async fn without_grace_every_second_use_ends_the_session() {
+    let mut settings = Settings::for_tests();
+    settings.refresh_grace_secs = 0;
+    let house = House::with(settings);
+    let first = house.arrive("ada@example.com").await.text("refresh_token");
+    let second = house.refresh(&first).await.text("refresh_token");
+    house.time.advance(std::time::Duration::from_micros(1));
+    assert_eq!(house.refresh(&first).await.status, 401);
+    assert_eq!(house.refresh(&second).await.status, 401);
+}
+
+#[actix_web::test]
+async fn fifty_refreshes_at_once_yield_one_successor() {
+    let house = House::new();
+    let first = house.arrive("ada@example.com").await.text("refresh_token");
+    let replies = join_all((0..50).map(|_| house.refresh(&first))).await;
+    assert!(replies.iter().all(|reply| reply.status == 200));
+    let successors: BTreeSet<String> = replies.iter().map(|reply| reply.text("refresh_token")).collect();
+    assert_eq!(successors.len(), 1);
+    let access: BTreeSet<String> = replies.iter().map(|reply| reply.text("access_token")).collect();
+    assert_eq!(access.len(), 50, "each access token is one of a kind");
+    house.pass(11);
+    let successor = successors.first().expect("one");
+    assert_eq!(house.refresh(successor).await.status, 200);
+}
+
+#[actix_web::test]
+async fn invented_tokens_are_refused_and_end_nobodys_session() {
+    let house = House::new();
+    let token = house.arrive("ada@example.com").await.text("refresh_token");
+    let session = token.split('.').next().expect("a session");
+    let seal = token.rsplit('.').next().expect("a seal");
+    let zeros = "A".repeat(43);
+    let invented = [
+        format!("{session}.{zeros}.{zeros}"),
+        format!("{session}.{zeros}.{seal}"),
+        token.replacen(session, "ses_01hzzzzzzzzzzzzzzzzzzzzzzz", 1),
+        token.to_uppercase(),
+        format!("{token}x"),
+        "x".repeat(60_000),
+        String::new(),
+    ];
+    for bad in &invented {
+        assert_eq!(house.refresh(bad).await.refusal(), (401, String::new(), "invalid_refresh_token".to_owned()));
+        assert_eq!(house.post("/v1/auth/logout", json!({"refresh_token": bad})).await.status, 204);
+    }
+    assert_eq!(house.refresh(&token).await.status, 200);
+}
+
+#[actix_web::test]
+async fn access_and_refresh_tokens_do_not_stand_in_for_each_other() {
+    let house = House::new();
+    let login = house.arrive("ada@example.com").await;
+    assert_eq!(house.me(&login.text("refresh_token")).await.status, 401);
+    assert_eq!(house.refresh(&login.text("access_token")).await.status, 401);
+}
+
+#[actix_web::test]
+async fn logging_out_ends_the_session_and_may_be_repeated() {
+    let house = House::new();
+    let login = house.arrive("ada@example.com").await;
+    let other = house.login("ada@example.com", PASSWORD).await;
+    let token = login.text("refresh_token");
+    for _ in 0..2 {
+        let left = house.post("/v1/auth/logout", json!({"refresh_token": token})).await;
+        assert_eq!((left.status, left.body.is_null()), (204, true));
+    }
+    assert_eq!(house.refresh(&token).await.status, 401);
+    assert_eq!(house.refresh(&other.text("refresh_token")).await.status, 200, "the other session goes on");
+}
+
+#[actix_web::test]
+async fn a_session_ends_after_two_idle_weeks_and_after_thirty_days_at_most() {
+    let house = House::new();
+    let idle = house.arrive("ada@example.com").await.text("refresh_token");
+    let mut busy = house.login("ada@example.com", PASSWORD).await.text("refresh_token");
+    for _ in 0..2 {
+        house.pass(14 * DAY - 1);
+        busy = house.refresh(&busy).await.text("refresh_token");
+    }
+    assert_eq!(house.refresh(&idle).await.status, 401);
+    house.pass(DAY);
+    busy = house.refresh(&busy).await.text("refresh_token");
+    assert!(!busy.is_empty(), "29 days");
+    house.pass(DAY + 2);
+    assert_eq!(house.refresh(&busy).await.status, 401);
+    assert!(house.clock.now().since(START).as_secs() >= 30 * DAY);
+}
+
+#[actix_web::test]
+async fn sessions_outlive_a_restart_and_are_stored_as_hashes_only() {
+    let house = House::new();
+    let login = house.arrive("ada@example.com").await;
+    let token = login.text("refresh_token");
+    let house = house.again();
+    assert_eq!(house.me(&login.text("access_token")).await.status, 200, "the signing key was kept");
+    assert_eq!(house.refresh(&token).await.status, 200);
+    house.users.database().close();
+    let stored = std::fs::read(house.file("auth.db")).expect("the file");
+    let secret = token.split('.').nth(1).expect("a secret");
+    for hidden in [token.as_str(), secret, PASSWORD] {
+        assert!(!stored.windows(hidden.len()).any(|part| part == hidden.as_bytes()), "{hidden} is stored");
+    }
+}
+
+#[actix_web::test]
+async fn old_sessions_are_forgotten_and_younger_ones_kept() {
+    let house = House::new();
+    let left = house.arrive("ada@example.com").await.text("refresh_token");
+    house.post("/v1/auth/logout", json!({"refresh_token": left})).await;
+    house.login("ada@example.com", PASSWORD).await;
+    house.pass(30 * DAY);
+    house.users.sweep().await.expect("sweeps");
+    assert_eq!(house.ends().await, [Some("logout".to_owned()), None]);
+    house.pass(1);
+    house.users.sweep().await.expect("sweeps");
+    assert_eq!(house.ends().await, [None], "the one that ended");
+    house.pass(30 * DAY);
+    let live = house.login("ada@example.com", PASSWORD).await.text("refresh_token");
+    house.users.sweep().await.expect("sweeps");
+    assert_eq!(house.ends().await, [None], "the one that expired");
+    assert_eq!(house.refresh(&live).await.status, 200);
+}
