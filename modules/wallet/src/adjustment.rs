@@ -1,0 +1,97 @@
+//! Adjustments: what staff give to a wallet or take from it, against the account `adjustments`.
+
+use emporium_auth_api::UserId;
+use emporium_database::Db;
+use emporium_kernel::{Call, Line, Money, PositiveMoney, Timestamp};
+use emporium_wallet_api::{TransferId, WalletError};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::account::{Account, Kind as AccountKind};
+use crate::resolve::Step;
+use crate::transfer::{self, Movement, Reason};
+use crate::{Done, Ledger};
+
+/// Gives or takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Into the wallet.
+    Credit,
+    /// Out of the wallet.
+    Debit,
+}
+
+/// A correction of a wallet.
+#[derive(Clone, Debug)]
+pub struct Adjust {
+    /// Whose wallet.
+    pub user: UserId,
+    /// Into it or out of it.
+    pub direction: Direction,
+    /// How much.
+    pub amount: PositiveMoney,
+    /// Why; the user sees it.
+    pub reason: Line<200>,
+    /// Who does it: a user id, or `cli`.
+    pub actor: String,
+}
+
+/// A correction that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Adjusted {
+    /// The transfer that made it.
+    pub id: TransferId,
+    /// Whose wallet.
+    pub user: UserId,
+    /// How much.
+    pub amount: Money,
+    /// Into it or out of it.
+    pub direction: Direction,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+impl Ledger {
+    /// Credits or debits a wallet. A credit takes a user who exists; a debit never goes below what is available.
+    pub async fn adjust(&self, call: &Call, adjust: Adjust) -> Result<Adjusted, WalletError> {
+        if adjust.direction == Direction::Credit {
+            self.user(call, &adjust.user).await?;
+        }
+        let step = self.step(adjust.actor.clone());
+        self.database().write(move |db| make(db, &adjust, &step)).await
+    }
+}
+
+/// Makes a correction.
+pub(crate) fn make(db: &mut Db, adjust: &Adjust, step: &Step) -> Done<Adjusted> {
+    let amount = adjust.amount.get();
+    let user = Account::of_user(adjust.user.as_str(), amount.currency());
+    let store = Account::of_store(AccountKind::Adjustments, amount.currency());
+    let (from, to, reason) = match adjust.direction {
+        Direction::Credit => (&store, &user, Reason::Credit),
+        Direction::Debit => (&user, &store, Reason::Debit),
+    };
+    let movement = Movement {
+        id: &step.transfer,
+        from,
+        to,
+        amount,
+        reason,
+        reference: None,
+        note: Some(&adjust.reason),
+        actor: &step.actor,
+        at: step.at,
+    };
+    transfer::carry_out(db, &movement)?;
+    Ok(Adjusted {
+        id: TransferId::stored(step.transfer.clone()),
+        user: adjust.user.clone(),
+        amount,
+        direction: adjust.direction,
+        reason: adjust.reason.to_string(),
+        created_at: step.at,
+    })
+}
