@@ -168,6 +168,13 @@ pub struct Level {
     pub available: i64,
 }
 
+/// Asks what is on the shelves, at every location.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskLevels {
+    /// At most 1,000.
+    pub skus: Vec<Sku>,
+}
+
 /// Asks for the reservations of some orders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskReservations {
@@ -236,7 +243,10 @@ pub enum InventoryError {
     /// The row is not empty.
     #[error("only a row with nothing on hand and nothing reserved can be removed")]
     RowInUse,
-    /// There is no such reservation, or it ended before it could be committed.
+    /// Nobody ever asked for this reservation.
+    #[error("there is no such reservation")]
+    UnknownReservation,
+    /// It ended before it could be committed.
     #[error("the reservation is {state:?}")]
     ReservationEnded {
         /// How it ended.
@@ -255,7 +265,9 @@ impl Fault for InventoryError {
     fn status(&self) -> actix_web::http::StatusCode {
         use actix_web::http::StatusCode;
         match self {
-            InventoryError::UnknownSku { .. } | InventoryError::UnknownLocation => StatusCode::NOT_FOUND,
+            InventoryError::UnknownSku { .. }
+            | InventoryError::UnknownLocation
+            | InventoryError::UnknownReservation => StatusCode::NOT_FOUND,
             InventoryError::OutOfStock { .. }
             | InventoryError::LocationExists
             | InventoryError::LocationInUse
@@ -293,6 +305,8 @@ contract! {
         async fn availability(&self, AskAvailability) -> Vec<Available>, repeatable;
         /// Changes stock on hand, all rows or none.
         async fn adjust(&self, Adjust) -> Vec<Level>;
+        /// What is on the shelves of each location, by SKU and location; SKUs without stock may be left out.
+        async fn levels(&self, AskLevels) -> Vec<Level>, repeatable;
         /// Where reservations stand; unknown ones are left out.
         async fn reservations(&self, AskReservations) -> Vec<Reservation>, repeatable;
         /// Stock that changed.

@@ -1,0 +1,258 @@
+//! Levels: how much of a SKU is on hand and reserved at a location. Every change goes through [`change`].
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use diesel::prelude::*;
+use emporium_database::{Db, Failure, refuse};
+use emporium_inventory_api::{Available, InventoryError, Level, LocationId, Sku};
+use emporium_kernel::{Cursor, Limit, Page};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::error::Done;
+use crate::movements::{self, Cause, Kind};
+use crate::schema::{Backend, item, level, movement};
+
+/// The most that can be counted of a SKU at a location.
+pub(crate) const MOST: i64 = 1_000_000_000;
+
+/// Whatever is on hand.
+pub(crate) const ANY: RangeInclusive<i64> = 0..=MOST;
+
+/// How many SKUs one statement asks for.
+const SKUS_AT_ONCE: usize = 1_000;
+
+/// A change of one level.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change<'a> {
+    pub(crate) sku: &'a str,
+    pub(crate) location: &'a str,
+    pub(crate) kind: Kind,
+    /// What is added to on hand.
+    pub(crate) on_hand: i64,
+    /// What is added to reserved.
+    pub(crate) reserved: i64,
+}
+
+/// A level after a change, with what is known of its SKU.
+#[derive(Clone, Debug, Queryable)]
+pub(crate) struct Shelf {
+    pub(crate) sku: String,
+    pub(crate) location: String,
+    pub(crate) on_hand: i64,
+    pub(crate) reserved: i64,
+    pub(crate) version: i64,
+    pub(crate) supplier: Option<String>,
+    pub(crate) threshold: Option<i64>,
+    pub(crate) low_since: Option<i64>,
+}
+
+impl Shelf {
+    /// Its quantities.
+    pub(crate) fn level(&self) -> Level {
+        level_of((self.sku.clone(), self.location.clone(), self.on_hand, self.reserved))
+    }
+}
+
+/// Changes a level and notes the movement. `None`, and nothing is changed, when there is no such row, when it would
+/// leave `0 <= reserved <= on_hand <= MOST`, or when on hand is not within `expected`.
+pub(crate) fn change(
+    db: &mut Db,
+    change: &Change<'_>,
+    expected: RangeInclusive<i64>,
+    cause: Cause<'_>,
+) -> Done<Option<Shelf>> {
+    let guard = level::sku
+        .eq(change.sku)
+        .and(level::location.eq(change.location))
+        .and(level::on_hand.between(*expected.start(), *expected.end()))
+        .and((level::reserved + change.reserved).ge(0))
+        .and((level::on_hand + change.on_hand).ge(level::reserved + change.reserved))
+        .and((level::on_hand + change.on_hand).le(MOST));
+    let set = (
+        level::on_hand.eq(level::on_hand + change.on_hand),
+        level::reserved.eq(level::reserved + change.reserved),
+        level::version.eq(level::version + 1),
+    );
+    if diesel::update(level::table.filter(guard)).set(set).execute(db)? == 0 {
+        return Ok(None);
+    }
+    let after = shelf(db, change.sku, change.location)?;
+    movements::note(db, change, &after, cause)?;
+    Ok(Some(after))
+}
+
+fn shelf(db: &mut Db, sku: &str, location: &str) -> Done<Shelf> {
+    let known = (item::supplier, item::low_stock_threshold, item::low_since);
+    let row: Option<Shelf> = level::table
+        .inner_join(item::table)
+        .filter(level::sku.eq(sku).and(level::location.eq(location)))
+        .select((
+            level::sku,
+            level::location,
+            level::on_hand,
+            level::reserved,
+            level::version,
+            known.0,
+            known.1,
+            known.2,
+        ))
+        .first(db)
+        .optional()?;
+    row.ok_or_else(|| Failure::corrupt(format_args!("stock of {sku} at {location} without its SKU")))
+}
+
+/// The level, made with nothing in it when there is none.
+pub(crate) fn ensure(db: &mut Db, sku: &str, location: &str) -> Done<Level> {
+    let found: Option<(i64, i64)> =
+        level::table.find((sku, location)).select((level::on_hand, level::reserved)).first(db).optional()?;
+    let (on_hand, reserved) = match found {
+        Some(quantities) => quantities,
+        None => {
+            create(db, sku, location)?;
+            (0, 0)
+        }
+    };
+    Ok(level_of((sku.to_owned(), location.to_owned(), on_hand, reserved)))
+}
+
+/// An empty row. Its versions go on where those of a row that was removed ended.
+fn create(db: &mut Db, sku: &str, location: &str) -> Done<()> {
+    let last: Option<i64> = movement::table
+        .filter(movement::sku.eq(sku).and(movement::location.eq(location)))
+        .select(diesel::dsl::max(movement::version))
+        .first(db)?;
+    insert_empty(db, sku, location, last.unwrap_or(0))
+}
+
+/// An empty row for a SKU and location that never had one, or whose last movement has this `version`.
+pub(crate) fn insert_empty(db: &mut Db, sku: &str, location: &str, version: i64) -> Done<()> {
+    let row = (
+        level::sku.eq(sku),
+        level::location.eq(location),
+        level::on_hand.eq(0),
+        level::reserved.eq(0),
+        level::version.eq(version),
+    );
+    diesel::insert_into(level::table).values(row).execute(db)?;
+    Ok(())
+}
+
+/// What can be taken of a SKU at each location, the default location first.
+pub(crate) fn available_at(db: &mut Db, sku: &str) -> Done<Vec<(String, i64)>> {
+    let rows: Vec<(String, i64, i64)> = level::table
+        .filter(level::sku.eq(sku))
+        .select((level::location, level::on_hand, level::reserved))
+        .order(level::location)
+        .load(db)?;
+    Ok(rows.into_iter().map(|(location, on_hand, reserved)| (location, on_hand - reserved)).collect())
+}
+
+/// What can be taken of each SKU over all locations; one without any row is left out.
+pub(crate) fn totals(db: &mut Db, skus: &[&str]) -> Done<BTreeMap<String, i64>> {
+    let mut totals = BTreeMap::new();
+    for some in skus.chunks(SKUS_AT_ONCE) {
+        let rows: Vec<(String, i64, i64)> = level::table
+            .filter(level::sku.eq_any(some))
+            .select((level::sku, level::on_hand, level::reserved))
+            .load(db)?;
+        for (sku, on_hand, reserved) in rows {
+            *totals.entry(sku).or_insert(0) += on_hand - reserved;
+        }
+    }
+    Ok(totals)
+}
+
+/// What can be bought of each SKU, in the order asked.
+pub(crate) fn availability(db: &mut Db, skus: Vec<Sku>) -> Done<Vec<Available>> {
+    let names: Vec<&str> = skus.iter().map(Sku::as_str).collect();
+    let totals = totals(db, &names)?;
+    let available = |sku: &Sku| totals.get(sku.as_str()).copied().unwrap_or(0);
+    Ok(skus.iter().map(|sku| Available { sku: sku.clone(), available: available(sku) }).collect())
+}
+
+/// Every level of some SKUs, by SKU and location.
+pub(crate) fn of(db: &mut Db, skus: &[Sku]) -> Done<Vec<Level>> {
+    let mut names: Vec<&str> = skus.iter().map(Sku::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut levels = Vec::new();
+    for some in names.chunks(SKUS_AT_ONCE) {
+        let rows: Vec<(String, String, i64, i64)> = level::table
+            .filter(level::sku.eq_any(some))
+            .select((level::sku, level::location, level::on_hand, level::reserved))
+            .order((level::sku, level::location))
+            .load(db)?;
+        levels.extend(rows.into_iter().map(level_of));
+    }
+    Ok(levels)
+}
+
+/// Removes a row with nothing in it; `false` when there is none.
+pub(crate) fn remove(db: &mut Db, sku: &Sku, location: &LocationId) -> Done<bool> {
+    let row = || level::sku.eq(sku.as_str()).and(level::location.eq(location.as_str()));
+    let empty = level::table.filter(row()).filter(level::on_hand.eq(0).and(level::reserved.eq(0)));
+    if diesel::delete(empty).execute(db)? > 0 {
+        return Ok(true);
+    }
+    let there: i64 = level::table.filter(row()).count().get_result(db)?;
+    if there > 0 { refuse(InventoryError::RowInUse) } else { Ok(false) }
+}
+
+/// Which levels to list.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LevelFilter {
+    /// Of this SKU.
+    pub sku: Option<Sku>,
+    /// At this location.
+    pub location: Option<LocationId>,
+    /// Only SKUs of which no more than their threshold is available, or only the others.
+    pub below_threshold: Option<bool>,
+    /// Rows of a page.
+    #[serde(default)]
+    pub limit: Limit,
+    /// Where the page begins.
+    pub after: Option<Cursor<(String, String)>>,
+}
+
+/// A page of levels by SKU and location; only those of `supplier`'s SKUs when one is given.
+pub(crate) fn list(db: &mut Db, filter: LevelFilter, supplier: Option<&str>) -> Done<Page<Level>> {
+    let mut query = level::table
+        .inner_join(item::table)
+        .select((level::sku, level::location, level::on_hand, level::reserved))
+        .order((level::sku, level::location))
+        .limit(filter.limit.probe())
+        .into_boxed::<Backend>();
+    if let Some(sku) = filter.sku {
+        query = query.filter(level::sku.eq(sku.as_str().to_owned()));
+    }
+    if let Some(location) = filter.location {
+        query = query.filter(level::location.eq(location.to_string()));
+    }
+    query = match filter.below_threshold {
+        Some(true) => query.filter(item::low_since.is_not_null()),
+        Some(false) => query.filter(item::low_since.is_null()),
+        None => query,
+    };
+    if let Some(supplier) = supplier {
+        query = query.filter(item::supplier.eq(supplier.to_owned()));
+    }
+    if let Some(Cursor((sku, location))) = filter.after {
+        query = query.filter(level::sku.ge(sku.clone()).and(level::sku.gt(sku).or(level::location.gt(location))));
+    }
+    let rows: Vec<(String, String, i64, i64)> = query.load(db)?;
+    let levels = rows.into_iter().map(level_of).collect();
+    Ok(Page::of(levels, filter.limit, |row: &Level| (row.sku.to_string(), row.location.to_string())))
+}
+
+fn level_of((sku, location, on_hand, reserved): (String, String, i64, i64)) -> Level {
+    Level {
+        sku: Sku::stored(sku),
+        location: LocationId::stored(location),
+        on_hand,
+        reserved,
+        available: on_hand - reserved,
+    }
+}

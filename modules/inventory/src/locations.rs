@@ -1,0 +1,107 @@
+//! Locations: the places where stock is kept.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+use emporium_database::{Db, Failure, refuse};
+use emporium_inventory_api::{InventoryError, LocationId};
+use emporium_kernel::{Page, Timestamp, Window};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::error::Done;
+use crate::schema::{Backend, level, location};
+
+/// The default location, made by a migration. Its id is the smallest, so it comes first in the order of ids.
+pub(crate) const MAIN: &str = "loc_00000000000000000000000000";
+
+/// The default location's id.
+pub fn main_location() -> LocationId {
+    LocationId::stored(MAIN.to_owned())
+}
+
+/// A place where stock is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Location {
+    /// Its id.
+    pub id: LocationId,
+    /// What people call it.
+    pub name: String,
+    /// Whether it is meant where none is named.
+    pub is_default: bool,
+}
+
+type Row = (String, String, i32, i64);
+
+fn read((id, name, is_default, _): Row) -> Location {
+    Location { id: LocationId::stored(id), name, is_default: is_default == 1 }
+}
+
+/// A page of locations, oldest first.
+pub(crate) fn list(db: &mut Db, window: Window) -> Done<Page<Location>> {
+    let mut query =
+        location::table.order((location::created_at, location::id)).limit(window.limit.probe()).into_boxed::<Backend>();
+    if let Some(after) = window.after {
+        let (created_at, id) = after.0;
+        let past = location::created_at.gt(created_at).or(location::id.gt(id));
+        query = query.filter(location::created_at.ge(created_at).and(past));
+    }
+    let rows: Vec<Row> = query.load(db)?;
+    Ok(Page::of(rows, window.limit, |row| (row.3, row.0.clone())).map(read))
+}
+
+/// A new one; a name can be taken once.
+pub(crate) fn create(db: &mut Db, id: &LocationId, name: &str, now: Timestamp) -> Done<Location> {
+    let row = (
+        location::id.eq(id.as_str()),
+        location::name.eq(name),
+        location::is_default.eq(0),
+        location::created_at.eq(now.micros()),
+    );
+    diesel::insert_into(location::table).values(row).execute(db).map_err(taken)?;
+    Ok(Location { id: id.clone(), name: name.to_owned(), is_default: false })
+}
+
+/// Gives one another name.
+pub(crate) fn rename(db: &mut Db, id: &LocationId, name: &str) -> Done<Location> {
+    let row = location::table.find(id.as_str());
+    if diesel::update(row).set(location::name.eq(name)).execute(db).map_err(taken)? == 0 {
+        return refuse(InventoryError::UnknownLocation);
+    }
+    Ok(read(row.first(db)?))
+}
+
+fn taken(error: diesel::result::Error) -> Failure<InventoryError> {
+    let failure = Failure::from(error);
+    if failure.is_duplicate() { Failure::Refused(InventoryError::LocationExists) } else { failure }
+}
+
+/// Removes one that holds nothing and is not the default.
+pub(crate) fn remove(db: &mut Db, id: &LocationId) -> Done<()> {
+    require(db, &BTreeSet::from([id.as_str()]))?;
+    let empty =
+        level::table.filter(level::location.eq(id.as_str()).and(level::on_hand.eq(0)).and(level::reserved.eq(0)));
+    diesel::delete(empty).execute(db)?;
+    let filled: i64 = level::table.filter(level::location.eq(id.as_str())).count().get_result(db)?;
+    let other = location::table.filter(location::id.eq(id.as_str()).and(location::is_default.eq(0)));
+    if filled > 0 || diesel::delete(other).execute(db)? == 0 {
+        return refuse(InventoryError::LocationInUse);
+    }
+    Ok(())
+}
+
+/// Refuses when one of them does not exist.
+pub(crate) fn require(db: &mut Db, ids: &BTreeSet<&str>) -> Done<()> {
+    for id in ids {
+        if !exists(db, id)? {
+            return refuse(InventoryError::UnknownLocation);
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is such a location.
+pub(crate) fn exists(db: &mut Db, id: &str) -> Done<bool> {
+    let found: Option<String> = location::table.find(id).select(location::id).first(db).optional()?;
+    Ok(found.is_some())
+}

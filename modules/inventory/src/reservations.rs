@@ -1,0 +1,188 @@
+//! Reservations: stock promised to an order, then taken off the shelf or given back.
+
+mod list;
+mod reserve;
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+use emporium_database::{Db, Failure, refuse};
+use emporium_inventory_api::{InventoryError, Reservation, ReservationId, ReservationState};
+use emporium_kernel::Timestamp;
+
+use crate::error::Done;
+use crate::items;
+use crate::levels::{self, ANY, Change, Shelf};
+use crate::locations::{self, MAIN};
+use crate::movements::{Cause, CauseKind, Kind};
+use crate::schema::{reservation, reservation_line};
+
+use ReservationState::{Committed, Expired, Refused, Released, Reserved, Returned, Tombstone};
+
+pub use list::{Held, HeldLine, ReservationFilter};
+pub(crate) use list::{list, states};
+pub(crate) use reserve::{Wanted, reserve};
+
+/// Expires due reservations, at most `at_once`; how many there were.
+pub(crate) fn expire_due(db: &mut Db, at_once: u16, now: Timestamp) -> Done<usize> {
+    let due = reservation::state.eq(name(Reserved)).and(reservation::expires_at.le(now.micros()));
+    let ids: Vec<String> = reservation::table
+        .filter(due)
+        .select(reservation::id)
+        .order(reservation::expires_at)
+        .limit(at_once.clamp(1, 500).into())
+        .load(db)?;
+    expire_each(db, &ids, now)
+}
+
+fn expire_each(db: &mut Db, ids: &[String], now: Timestamp) -> Done<usize> {
+    for id in ids {
+        if step(db, id, Reserved, Expired, now)? {
+            move_lines(db, id, Kind::Expire, now)?;
+        }
+    }
+    Ok(ids.len())
+}
+
+/// Takes reserved stock off the shelf. Repeating it changes nothing.
+pub(crate) fn commit(db: &mut Db, id: &ReservationId, now: Timestamp) -> Done<Reservation> {
+    if step(db, id.as_str(), Reserved, Committed, now)? {
+        move_lines(db, id.as_str(), Kind::Commit, now)?;
+        return Ok(Reservation { id: id.clone(), state: Committed });
+    }
+    match state(db, id)? {
+        Some(Committed) => Ok(Reservation { id: id.clone(), state: Committed }),
+        Some(state) => refuse(InventoryError::ReservationEnded { state }),
+        None => refuse(InventoryError::UnknownReservation),
+    }
+}
+
+/// Gives reserved or committed stock back, or remembers that it must not be reserved when it is asked for later.
+///
+/// A reservation only ever goes forward, so the steps are tried in its order.
+pub(crate) fn release(db: &mut Db, id: &ReservationId, now: Timestamp) -> Done<Reservation> {
+    let done = |state| Ok(Reservation { id: id.clone(), state });
+    if step(db, id.as_str(), Reserved, Released, now)? {
+        move_lines(db, id.as_str(), Kind::Release, now)?;
+        return done(Released);
+    }
+    if step(db, id.as_str(), Committed, Returned, now)? {
+        move_lines(db, id.as_str(), Kind::Return, now)?;
+        return done(Returned);
+    }
+    if let Some(state) = state(db, id)? {
+        return done(state);
+    }
+    match bury(db, id, now) {
+        // It arrived in between.
+        Err(failure) if failure.is_duplicate() => release(db, id, now),
+        buried => buried.and_then(|()| done(Tombstone)),
+    }
+}
+
+/// How long a tombstone stands: longer than any message can be on its way.
+const TOMBSTONE_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+fn bury(db: &mut Db, id: &ReservationId, now: Timestamp) -> Done<()> {
+    let row = (
+        reservation::id.eq(id.as_str()),
+        reservation::order_id.eq(""),
+        reservation::state.eq(name(Tombstone)),
+        reservation::fingerprint.eq(""),
+        reservation::expires_at.eq(now.plus(TOMBSTONE_KEPT).micros()),
+        reservation::created_at.eq(now.micros()),
+        reservation::updated_at.eq(now.micros()),
+    );
+    diesel::insert_into(reservation::table).values(row).execute(db)?;
+    Ok(())
+}
+
+/// Removes tombstones that no late message can need any more, at most 500 at once.
+pub(crate) fn prune_tombstones(db: &mut Db, now: Timestamp) -> Done<usize> {
+    let old = reservation::state.eq(name(Tombstone)).and(reservation::expires_at.le(now.micros()));
+    let ids: Vec<String> = reservation::table.filter(old).select(reservation::id).limit(500).load(db)?;
+    diesel::delete(reservation::table.filter(reservation::id.eq_any(&ids))).execute(db)?;
+    Ok(ids.len())
+}
+
+/// Compare-and-set of the state; `false` when it was another.
+fn step(db: &mut Db, id: &str, from: ReservationState, to: ReservationState, now: Timestamp) -> Done<bool> {
+    let row = reservation::table.filter(reservation::id.eq(id).and(reservation::state.eq(name(from))));
+    let set = (reservation::state.eq(name(to)), reservation::updated_at.eq(now.micros()));
+    Ok(diesel::update(row).set(set).execute(db)? > 0)
+}
+
+fn state(db: &mut Db, id: &ReservationId) -> Done<Option<ReservationState>> {
+    let state: Option<String> = reservation::table.find(id.as_str()).select(reservation::state).first(db).optional()?;
+    state.as_deref().map(stored).transpose()
+}
+
+fn cause(order: &str, at: Timestamp) -> Cause<'_> {
+    Cause { kind: CauseKind::Order, id: order, actor: None, reason: None, at }
+}
+
+struct Line {
+    sku: String,
+    location: String,
+    quantity: i64,
+    order: String,
+}
+
+/// Changes the levels of all lines of a reservation, in the order in which stock is locked.
+fn move_lines(db: &mut Db, id: &str, kind: Kind, now: Timestamp) -> Done<()> {
+    let rows: Vec<(String, String, i64, String)> = reservation_line::table
+        .inner_join(reservation::table)
+        .filter(reservation_line::reservation.eq(id))
+        .select((reservation_line::sku, reservation_line::location, reservation_line::quantity, reservation::order_id))
+        .order((reservation_line::sku, reservation_line::location))
+        .load(db)?;
+    let mut changed = Vec::new();
+    for (sku, location, quantity, order) in rows {
+        changed.push(move_line(db, &Line { sku, location, quantity, order }, kind, now)?);
+    }
+    items::watch(db, &changed, now)
+}
+
+fn move_line(db: &mut Db, line: &Line, kind: Kind, now: Timestamp) -> Done<Shelf> {
+    let (on_hand, reserved) = match kind {
+        Kind::Commit => (-line.quantity, -line.quantity),
+        Kind::Return => (line.quantity, 0),
+        _ => (0, -line.quantity),
+    };
+    let change = Change { sku: &line.sku, location: &line.location, kind, on_hand, reserved };
+    let cause = cause(&line.order, now);
+    match levels::change(db, &change, ANY, cause)? {
+        Some(shelf) => Ok(shelf),
+        None if kind == Kind::Return => put_back_elsewhere(db, change, cause),
+        None => Err(Failure::corrupt(format_args!("{} of {} are not reserved", line.quantity, line.sku))),
+    }
+}
+
+/// The row that returned goods came from was removed meanwhile, perhaps with its location.
+fn put_back_elsewhere(db: &mut Db, change: Change<'_>, cause: Cause<'_>) -> Done<Shelf> {
+    let location = if locations::exists(db, change.location)? { change.location } else { MAIN };
+    levels::ensure(db, change.sku, location)?;
+    match levels::change(db, &Change { location, ..change }, ANY, cause)? {
+        Some(shelf) => Ok(shelf),
+        None => refuse(InventoryError::TooMuch { sku: change.sku.to_owned() }),
+    }
+}
+
+/// The name of a state in the database.
+pub(crate) fn name(state: ReservationState) -> &'static str {
+    match state {
+        Reserved => "reserved",
+        Committed => "committed",
+        Released => "released",
+        Returned => "returned",
+        Expired => "expired",
+        Refused => "refused",
+        Tombstone => "tombstone",
+    }
+}
+
+pub(crate) fn stored(text: &str) -> Done<ReservationState> {
+    let all = [Reserved, Committed, Released, Returned, Expired, Refused, Tombstone];
+    let found = all.into_iter().find(|state| name(*state) == text);
+    found.ok_or_else(|| Failure::corrupt(format_args!("{text} is no state of a reservation")))
+}

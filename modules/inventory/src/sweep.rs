@@ -1,0 +1,62 @@
+//! The sweep: what time does to stock. Reservations expire here, and old rows are forgotten.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use emporium_database::{Db, Lane, idempotency, outbox};
+use emporium_inventory_api::InventoryError;
+use emporium_kernel::Timestamp;
+
+use crate::error::Done;
+use crate::{Stock, commands, feed, reservations};
+
+/// Transactions of one kind in one sweep; what is left over waits for the next.
+const ROUNDS: usize = 50;
+
+/// When the last sweep was, by the clock and by the time that really passed.
+#[derive(Debug, Default)]
+pub(crate) struct LastSweep(Mutex<Option<(Timestamp, Instant)>>);
+
+impl LastSweep {
+    /// By how much the clock moved more or less than the time that passed since the last sweep.
+    fn jump(&self, now: Timestamp) -> Duration {
+        #[expect(clippy::disallowed_methods, reason = "measures how long ago the last sweep was")]
+        let passing = Instant::now();
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace((now, passing));
+        let Some((clock, instant)) = last else { return Duration::ZERO };
+        let passed = passing.saturating_duration_since(instant);
+        let expected = clock.plus(passed);
+        now.since(expected).max(expected.since(now))
+    }
+}
+
+/// One bounded sweep.
+pub(crate) async fn sweep(stock: &Stock) -> Result<(), InventoryError> {
+    let now = stock.clock.now();
+    let (at_once, limit) = (stock.settings.expire_at_once.clamp(1, 500), stock.settings.clock_jump_secs);
+    let jump = stock.last_sweep.jump(now);
+    if limit > 0 && jump > Duration::from_secs(limit) {
+        tracing::warn!(jump_secs = jump.as_secs(), "the clock jumped; reservations are not expired in this sweep");
+    } else {
+        rounds(stock, usize::from(at_once), move |db| reservations::expire_due(db, at_once, now)).await?;
+    }
+    rounds(stock, 500, move |db| reservations::prune_tombstones(db, now)).await?;
+    rounds(stock, 500, move |db| commands::prune(db, now)).await?;
+    rounds(stock, 500, move |db| idempotency::prune(db, now)).await?;
+    // Only events with a number are forgotten, and nobody else may be reading.
+    feed::number_all(&stock.database).await?;
+    rounds(stock, 500, move |db| outbox::prune(db, now)).await
+}
+
+/// Repeats `work` as long as it finds as much as it may do at once.
+async fn rounds<F>(stock: &Stock, full: usize, work: F) -> Result<(), InventoryError>
+where
+    F: Fn(&mut Db) -> Done<usize> + Clone + Send + 'static,
+{
+    for _ in 0..ROUNDS {
+        if stock.database.write_in(Lane::Continuation, work.clone()).await? < full {
+            break;
+        }
+    }
+    Ok(())
+}

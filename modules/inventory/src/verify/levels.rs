@@ -1,0 +1,137 @@
+//! What must hold between a level, its SKU, its reservations and its last movement.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::prelude::*;
+use emporium_database::{Database, Db};
+use emporium_inventory_api::{InventoryError, ReservationState};
+use emporium_kernel::Audit;
+
+use super::note;
+use crate::error::Done;
+use crate::levels::MOST;
+use crate::reservations::name;
+use crate::schema::{item, level, location, movement, reservation, reservation_line};
+
+const ROWS: i64 = 500;
+
+/// SKU and location.
+type Key = (String, String);
+
+pub(super) async fn check(database: &Database, mut audit: Audit) -> Result<Audit, InventoryError> {
+    audit = database.read(move |db| held_nowhere(db, audit)).await?;
+    let mut after = Some((String::new(), String::new()));
+    while let Some(key) = after {
+        (audit, after) = database.read(move |db| chunk(db, audit, key)).await?;
+    }
+    Ok(audit)
+}
+
+#[derive(Queryable)]
+struct Row {
+    sku: String,
+    location: String,
+    on_hand: i64,
+    reserved: i64,
+    version: i64,
+    registered: Option<String>,
+    place: Option<String>,
+    last: Option<(i64, i64)>,
+}
+
+fn chunk(db: &mut Db, mut audit: Audit, after: Key) -> Done<(Audit, Option<Key>)> {
+    let rows = rows(db, after)?;
+    let held = held(db, &rows)?;
+    let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == ROWS);
+    let mut last = None;
+    for row in rows {
+        audit.checked += 1;
+        let key = (row.sku.clone(), row.location.clone());
+        check_row(&mut audit, &row, held.get(&key).copied().unwrap_or(0));
+        last = Some(key);
+    }
+    Ok((audit, last.filter(|_| full)))
+}
+
+fn rows(db: &mut Db, (sku, place): Key) -> Done<Vec<Row>> {
+    let its_last = movement::sku
+        .eq(level::sku)
+        .and(movement::location.eq(level::location))
+        .and(movement::version.eq(level::version));
+    let rows = level::table
+        .left_join(item::table)
+        .left_join(location::table.on(location::id.eq(level::location)))
+        .left_join(movement::table.on(its_last))
+        .filter(level::sku.ge(sku.clone()).and(level::sku.gt(sku).or(level::location.gt(place))))
+        .select((
+            level::sku,
+            level::location,
+            level::on_hand,
+            level::reserved,
+            level::version,
+            item::sku.nullable(),
+            location::id.nullable(),
+            (movement::on_hand, movement::reserved).nullable(),
+        ))
+        .order((level::sku, level::location))
+        .limit(ROWS)
+        .load(db)?;
+    Ok(rows)
+}
+
+/// What reservations in force hold of the SKUs of `rows`.
+fn held(db: &mut Db, rows: &[Row]) -> Done<BTreeMap<Key, i64>> {
+    let skus: BTreeSet<&str> = rows.iter().map(|row| row.sku.as_str()).collect();
+    let in_force = reservation::state.eq(name(ReservationState::Reserved));
+    let lines: Vec<(String, String, i64)> = reservation_line::table
+        .inner_join(reservation::table)
+        .filter(in_force.and(reservation_line::sku.eq_any(skus)))
+        .select((reservation_line::sku, reservation_line::location, reservation_line::quantity))
+        .load(db)?;
+    let mut sums = BTreeMap::new();
+    for (sku, location, quantity) in lines {
+        *sums.entry((sku, location)).or_insert(0) += quantity;
+    }
+    Ok(sums)
+}
+
+fn check_row(audit: &mut Audit, row: &Row, held: i64) {
+    let subject = || format!("{} at {}", row.sku, row.location);
+    let quantities = format!("on hand {}, reserved {}", row.on_hand, row.reserved);
+    if !(0 <= row.reserved && row.reserved <= row.on_hand && row.on_hand <= MOST) {
+        note(audit, "reserved_is_within_on_hand", subject(), quantities.clone());
+    }
+    if held != row.reserved {
+        let detail = format!("reserved {}, reservations in force hold {held}", row.reserved);
+        note(audit, "reserved_is_sum_of_reservations", subject(), detail);
+    }
+    if row.registered.is_none() {
+        note(audit, "level_has_its_sku", subject(), "the SKU is not registered");
+    }
+    if row.place.is_none() {
+        note(audit, "level_has_its_location", subject(), "there is no such location");
+    }
+    // A level that never changed has no movement and nothing in it.
+    let last = if row.version == 0 { Some((0, 0)) } else { row.last };
+    if last != Some((row.on_hand, row.reserved)) {
+        let last = last.map_or("missing".to_owned(), |(on_hand, reserved)| format!("{on_hand} and {reserved}"));
+        note(audit, "level_is_result_of_last_movement", subject(), format!("{quantities}; the last movement: {last}"));
+    }
+}
+
+/// Reservations in force whose level does not even exist.
+fn held_nowhere(db: &mut Db, mut audit: Audit) -> Done<Audit> {
+    let its_level = level::sku.eq(reservation_line::sku).and(level::location.eq(reservation_line::location));
+    let lost: Option<(String, i64)> = reservation_line::table
+        .inner_join(reservation::table)
+        .left_join(level::table.on(its_level))
+        .filter(reservation::state.eq(name(ReservationState::Reserved)).and(level::sku.nullable().is_null()))
+        .select((reservation_line::sku, reservation_line::quantity))
+        .first(db)
+        .optional()?;
+    if let Some((sku, quantity)) = lost {
+        let detail = format!("there is no level, reservations in force hold {quantity}");
+        note(&mut audit, "reserved_is_sum_of_reservations", sku, detail);
+    }
+    Ok(audit)
+}
