@@ -1,0 +1,156 @@
+//! Products written to their tables: the row, its SKUs, its categories, what it is found by, and the event.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+use emporium_database::{Db, outbox, refuse};
+use emporium_inventory_api::Sku;
+use emporium_kernel::{ETag, Timestamp};
+use emporium_shop_api::ProductId;
+use serde_json::json;
+
+use super::load::column;
+use super::product::CategoryRef;
+use super::terms::NewTerms;
+use super::{Product, ProductDraft, Slug, Status, category, skus, slug, terms};
+use crate::ShopError;
+use crate::error::Done;
+use crate::schema::{product, product_category};
+
+/// What writing a product did.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    /// Its slug.
+    pub slug: Slug,
+    /// The SKUs that are new.
+    pub created_skus: Vec<Sku>,
+}
+
+/// Makes a product, not yet registered with inventory. Its terms are left to the caller to write.
+pub(crate) fn insert(
+    db: &mut Db,
+    id: &ProductId,
+    draft: &ProductDraft,
+    now: Timestamp,
+    terms: &mut NewTerms,
+) -> Done<Saved> {
+    let slug = slug::free(db, draft.slug.as_ref(), &draft.title, is_taken)?;
+    let categories = category::by_slugs(db, &draft.categories)?;
+    let row = (
+        (product::id.eq(id.as_str()), product::slug.eq(slug.as_str()), product::title.eq(&draft.title)),
+        (product::description.eq(&draft.description), product::vendor.eq(&draft.vendor), product::kind.eq(&draft.kind)),
+        (product::tags.eq(column(&draft.tags)?), product::options.eq(column(&draft.options)?)),
+        (product::images.eq(column(&draft.images)?), product::extra.eq(column(&draft.extra)?)),
+        (product::status.eq(draft.status.name()), product::supplier.eq(draft.supplier.as_deref())),
+        (product::price_from.eq(skus::price_from(&draft.skus)), product::registered.eq(0), product::version.eq(1)),
+        (product::created_at.eq(now.micros()), product::updated_at.eq(now.micros())),
+    );
+    diesel::insert_into(product::table).values(row).execute(db)?;
+    let created_skus = skus::put(db, id, &draft.skus, now)?;
+    link(db, id, &categories)?;
+    terms.add(id, terms::of(draft, &categories));
+    tell(db, "product.created", id, &slug, draft.status, 1, now)?;
+    Ok(Saved { slug, created_skus })
+}
+
+/// Makes `current` what is `wanted`; `None` when it is that already. Refused when it was changed since it was read.
+pub(crate) fn replace(db: &mut Db, current: &Product, wanted: &ProductDraft, now: Timestamp) -> Done<Option<Saved>> {
+    let before = normal(ProductDraft::from(current));
+    let wanted = normal(wanted.clone());
+    if before == wanted {
+        return Ok(None);
+    }
+    let slug = wanted.slug.clone().unwrap_or_else(|| current.slug.clone());
+    if slug != current.slug && is_taken(db, &slug)? {
+        return refuse(slug::slug_taken(&slug));
+    }
+    update(db, current, &wanted, &slug, now)?;
+    let mut created_skus = Vec::new();
+    if before.skus != wanted.skus {
+        created_skus = skus::put(db, &current.id, &wanted.skus, now)?;
+        skus::archive_others(db, &current.id, &wanted.skus)?;
+    }
+    let categories = category::by_slugs(db, &wanted.categories)?;
+    if before.categories != wanted.categories {
+        unlink(db, &current.id)?;
+        link(db, &current.id, &categories)?;
+    }
+    if is_registered_otherwise(&before, &wanted) {
+        diesel::update(product::table.filter(product::id.eq(current.id.as_str())))
+            .set(product::registered.eq(0))
+            .execute(db)?;
+    }
+    terms::replace(db, &current.id, &terms::of(&wanted, &categories))?;
+    let archived = wanted.status == Status::Archived && before.status != Status::Archived;
+    let topic = if archived { "product.archived" } else { "product.updated" };
+    tell(db, topic, &current.id, &slug, wanted.status, current.version + 1, now)?;
+    Ok(Some(Saved { slug, created_skus }))
+}
+
+/// Categories are a set.
+fn normal(mut draft: ProductDraft) -> ProductDraft {
+    draft.categories.sort();
+    draft.categories.dedup();
+    draft
+}
+
+fn update(db: &mut Db, current: &Product, wanted: &ProductDraft, slug: &Slug, now: Timestamp) -> Done<()> {
+    let same = product::id.eq(current.id.as_str()).and(product::version.eq(current.version));
+    let row = (
+        (product::slug.eq(slug.as_str()), product::title.eq(&wanted.title)),
+        (product::description.eq(&wanted.description), product::vendor.eq(&wanted.vendor)),
+        (product::kind.eq(&wanted.kind), product::tags.eq(column(&wanted.tags)?)),
+        (product::options.eq(column(&wanted.options)?), product::images.eq(column(&wanted.images)?)),
+        (product::extra.eq(column(&wanted.extra)?), product::status.eq(wanted.status.name())),
+        (product::supplier.eq(wanted.supplier.as_deref()), product::price_from.eq(skus::price_from(&wanted.skus))),
+        (product::version.eq(product::version + 1), product::updated_at.eq(now.micros())),
+    );
+    let changed = diesel::update(product::table.filter(same)).set(row).execute(db)?;
+    if changed == 0 { refuse(stale(db, &current.id)?) } else { Ok(()) }
+}
+
+/// The refusal of a change that is based on an older version.
+fn stale(db: &mut Db, id: &ProductId) -> Done<ShopError> {
+    let version: i64 = product::table.filter(product::id.eq(id.as_str())).select(product::version).first(db)?;
+    Ok(ShopError::StaleVersion { current_version: ETag(version).to_string() })
+}
+
+/// Whether inventory has to be told: it knows titles, suppliers and which SKUs there are.
+fn is_registered_otherwise(before: &ProductDraft, wanted: &ProductDraft) -> bool {
+    let known: BTreeSet<(&str, &str)> = before.skus.iter().map(|sku| (sku.sku.as_str(), sku.title.as_str())).collect();
+    before.title != wanted.title
+        || before.supplier != wanted.supplier
+        || wanted.skus.iter().any(|sku| !known.contains(&(sku.sku.as_str(), sku.title.as_str())))
+}
+
+fn is_taken(db: &mut Db, slug: &Slug) -> Done<bool> {
+    let found: Option<String> =
+        product::table.filter(product::slug.eq(slug.as_str())).select(product::id).first(db).optional()?;
+    Ok(found.is_some())
+}
+
+fn unlink(db: &mut Db, id: &ProductId) -> Done<()> {
+    diesel::delete(product_category::table.filter(product_category::product.eq(id.as_str()))).execute(db)?;
+    Ok(())
+}
+
+fn link(db: &mut Db, id: &ProductId, categories: &[CategoryRef]) -> Done<()> {
+    for category in categories {
+        let row = (product_category::product.eq(id.as_str()), product_category::category.eq(category.id.as_str()));
+        diesel::insert_into(product_category::table).values(row).execute(db)?;
+    }
+    Ok(())
+}
+
+fn tell(
+    db: &mut Db,
+    topic: &str,
+    id: &ProductId,
+    slug: &Slug,
+    status: Status,
+    version: i64,
+    now: Timestamp,
+) -> Done<()> {
+    let body = json!({"id": id, "slug": slug, "status": status, "version": version});
+    outbox::put(db, topic, id.as_str(), &body, now)
+}

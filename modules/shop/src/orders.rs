@@ -1,0 +1,17 @@
+//! Orders: from the first request to placed or cancelled.
+
+mod cancel;
+mod listing;
+mod order;
+mod place;
+mod recovery;
+mod saga;
+mod transitions;
+mod verify;
+
+pub use cancel::Canceller;
+pub use listing::{OrderFilter, OwnOrderFilter};
+pub use order::{FulfilmentStatus, Order, OrderEvent, OrderLine, OrderStatus, PaymentStatus};
+pub(crate) use place::Basket;
+pub use place::{Line, NewOrder, Payment, PaymentMethod, Placement};
+pub use recovery::StuckOrder;

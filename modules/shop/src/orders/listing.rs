@@ -1,0 +1,158 @@
+//! Finding orders: one's own, and all of them for staff, by any of the three statuses.
+
+use diesel::prelude::*;
+use emporium_database::{Db, Failure};
+use emporium_inventory_api::Sku;
+use emporium_kernel::{Cursor, Limit, Page, Timestamp};
+use emporium_shop_api::OrderId;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::cancel::own;
+use super::order::{
+    FulfilmentStatus, Order, OrderEvent, OrderRow, OrderStatus, PaymentStatus, Placing, history, with_lines,
+};
+use crate::error::Done;
+use crate::schema::{order_line, orders};
+use crate::{Shop, ShopError};
+
+/// Which of one's own orders, newest first.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnOrderFilter {
+    /// Where the order stands.
+    pub status: Option<OrderStatus>,
+    /// Where its money stands.
+    pub payment_status: Option<PaymentStatus>,
+    /// Where its goods stand.
+    pub fulfilment_status: Option<FulfilmentStatus>,
+    /// Rows of a page.
+    #[serde(default)]
+    pub limit: Limit,
+    /// Where the page begins.
+    pub after: Option<Cursor<(i64, String)>>,
+}
+
+/// Which orders, newest first.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderFilter {
+    /// Where the order stands.
+    pub status: Option<OrderStatus>,
+    /// Where its money stands.
+    pub payment_status: Option<PaymentStatus>,
+    /// Where its goods stand.
+    pub fulfilment_status: Option<FulfilmentStatus>,
+    /// Orders with this SKU.
+    pub sku: Option<Sku>,
+    /// Orders of this user.
+    pub customer: Option<String>,
+    /// The order with this number.
+    pub number: Option<String>,
+    /// Made at or after.
+    pub from: Option<Timestamp>,
+    /// Made before.
+    pub to: Option<Timestamp>,
+    /// `total` also counts them.
+    pub include: Option<Include>,
+    /// Rows of a page.
+    #[serde(default)]
+    pub limit: Limit,
+    /// Where the page begins.
+    pub after: Option<Cursor<(i64, String)>>,
+}
+
+/// What a list says beyond its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Include {
+    /// How many there are in all.
+    Total,
+}
+
+impl From<OwnOrderFilter> for OrderFilter {
+    fn from(own: OwnOrderFilter) -> Self {
+        let OwnOrderFilter { status, payment_status, fulfilment_status, limit, after } = own;
+        Self { status, payment_status, fulfilment_status, limit, after, ..Self::default() }
+    }
+}
+
+type Query<'a> = orders::BoxedQuery<'a, <Db as diesel::Connection>::Backend>;
+
+fn matching(filter: &OrderFilter) -> Query<'_> {
+    let mut query = orders::table.into_boxed();
+    if let Some(status) = filter.status {
+        query = query.filter(orders::status.eq(status.name()));
+    }
+    if let Some(status) = filter.payment_status {
+        query = query.filter(orders::payment_status.eq(status.name()));
+    }
+    if let Some(status) = filter.fulfilment_status {
+        query = query.filter(orders::fulfilment_status.eq(status.name()));
+    }
+    if let Some(sku) = &filter.sku {
+        let with_sku = order_line::table.filter(order_line::sku.eq(sku.as_str())).select(order_line::order_id);
+        query = query.filter(orders::id.eq_any(with_sku));
+    }
+    if let Some(customer) = &filter.customer {
+        query = query.filter(orders::buyer.eq(customer));
+    }
+    if let Some(number) = &filter.number {
+        query = query.filter(orders::number.eq(number));
+    }
+    if let Some(from) = filter.from {
+        query = query.filter(orders::created_at.ge(from.micros()));
+    }
+    if let Some(to) = filter.to {
+        query = query.filter(orders::created_at.lt(to.micros()));
+    }
+    query
+}
+
+fn page(db: &mut Db, filter: &OrderFilter) -> Done<Page<Order>> {
+    let mut query = matching(filter);
+    if let Some(Cursor((at, id))) = &filter.after {
+        let older = orders::created_at.lt(*at).or(orders::created_at.eq(*at).and(orders::id.lt(id)));
+        query = query.filter(older);
+    }
+    let rows: Vec<OrderRow> =
+        query.order((orders::created_at.desc(), orders::id.desc())).limit(filter.limit.probe()).load(db)?;
+    let views: Result<Vec<Order>, Failure<ShopError>> = with_lines(db, rows)?.into_iter().map(Placing::view).collect();
+    let mut page = Page::of(views?, filter.limit, |order| (order.created_at.micros(), order.id.to_string()));
+    if filter.include == Some(Include::Total) {
+        page.total = Some(matching(filter).count().get_result(db)?);
+    }
+    Ok(page)
+}
+
+impl Shop {
+    /// Orders, newest first.
+    pub async fn orders(&self, filter: OrderFilter) -> Result<Page<Order>, ShopError> {
+        self.database.read(move |db| page(db, &filter)).await
+    }
+
+    /// One order, when it is this buyer's; any for `None`.
+    pub async fn order(&self, id: OrderId, buyer: Option<String>) -> Result<Order, ShopError> {
+        self.database.read(move |db| own(db, id.as_str(), buyer.as_deref())?.view()).await
+    }
+
+    /// One order by its id or its number.
+    pub async fn order_named(&self, name: String) -> Result<Order, ShopError> {
+        if let Some(id) = OrderId::parse(&name) {
+            return self.order(id, None).await;
+        }
+        let filter = OrderFilter { number: Some(name), ..OrderFilter::default() };
+        let found = self.orders(filter).await?.data.into_iter().next();
+        found.ok_or(ShopError::NotFound)
+    }
+
+    /// What happened to an order, oldest first.
+    pub async fn order_history(&self, id: OrderId, buyer: Option<String>) -> Result<Vec<OrderEvent>, ShopError> {
+        self.database
+            .read(move |db| {
+                own(db, id.as_str(), buyer.as_deref())?;
+                history(db, id.as_str())
+            })
+            .await
+    }
+}

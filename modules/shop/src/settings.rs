@@ -1,0 +1,41 @@
+//! The section `[shop]` of config.toml.
+
+use emporium_kernel::Currency;
+use serde::Deserialize;
+
+/// How the shop sells.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The currency that imports and the sample catalogue use.
+    pub currency: Currency,
+    /// Products kept in memory for reading, at most.
+    pub product_cache: usize,
+    /// How long placing an order is waited for before 202 is answered, in milliseconds.
+    pub order_patience_millis: u64,
+    /// How long stock stays reserved for an order that is being placed, in seconds.
+    pub reservation_secs: u32,
+    /// How long money stays held for an order that is being placed, in seconds; longer than the reservation.
+    pub hold_secs: u32,
+    /// How long an order is left to the process that drives it before another may take over, in seconds.
+    pub lease_secs: u64,
+    /// Lines of one order or cart, at most.
+    pub max_lines: usize,
+    /// Carts that nobody touched for so many days are removed.
+    pub cart_days: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            currency: Currency::USD,
+            product_cache: 10_000,
+            order_patience_millis: 2_000,
+            reservation_secs: 15 * 60,
+            hold_secs: 24 * 60 * 60,
+            lease_secs: 30,
+            max_lines: 100,
+            cart_days: 30,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Search: by the beginning of words, whatever their accents and capitals, in title, SKU and the rest.
+
+mod common;
+
+use common::{Api, World, get, post, product};
+use serde_json::{Value, json};
+
+async fn add(app: &Api, title: &str, sku: &str, more: Value) {
+    let mut body = product(title, sku, 100);
+    for (name, value) in more.as_object().into_iter().flatten() {
+        body[name] = value.clone();
+    }
+    post("/v1/admin/products").by("staff").json(&body).to(app).await.expect(201);
+}
+
+async fn found(app: &Api, query: &str) -> Vec<String> {
+    let query: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let page = get(&format!("/v1/products?q={query}")).to(app).await.expect(200);
+    page.column("title").into_iter().map(ToOwned::to_owned).collect()
+}
+
+async fn tea_shop(app: &Api) {
+    post("/v1/admin/categories").by("staff").json(&json!({"name": "Hot drinks"})).to(app).await.expect(201);
+    add(app, "Café Crème Mug", "MUG-350", json!({"vendor": "Acme", "tags": ["ceramic"]})).await;
+    add(app, "Green Tea", "TEA-01", json!({"description": "<p class='bold'>Best from a ceramic&nbsp;mug</p>"})).await;
+    add(app, "Teapot", "POT 7/b", json!({"kind": "Crockery", "category": "hot-drinks"})).await;
+    add(
+        app,
+        "100% Wool_Sock",
+        "SOCK",
+        json!({"skus": [
+            {"sku": "SOCK", "price": {"amount": 1, "currency": "USD"}, "barcode": "4006381333931"},
+        ]}),
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_word_is_found_by_its_beginning() {
+    let world = World::new();
+    let app = world.app().await;
+    tea_shop(&app).await;
+    assert_eq!(found(&app, "tea").await, ["Green Tea", "Teapot"], "the whole word first");
+    assert_eq!(found(&app, "TEAP").await, ["Teapot"]);
+    assert!(found(&app, "eapot").await.is_empty());
+    assert_eq!(found(&app, "cafe creme").await, ["Café Crème Mug"]);
+    assert_eq!(found(&app, "CAFÉ CRÈME").await, ["Café Crème Mug"]);
+    assert_eq!(found(&app, "ｍｕｇ").await.len(), 2, "other forms of the same letters");
+}
+
+#[actix_web::test]
+async fn a_product_is_found_by_everything_that_is_said_of_it() {
+    let world = World::new();
+    let app = world.app().await;
+    tea_shop(&app).await;
+    for (query, title) in [
+        ("tea-01", "Green Tea"),
+        ("TEA-0", "Green Tea"),
+        ("pot 7/b", "Teapot"),
+        ("acme", "Café Crème Mug"),
+        ("crockery", "Teapot"),
+        ("hot drink", "Teapot"),
+        ("4006381", "100% Wool_Sock"),
+    ] {
+        assert_eq!(found(&app, query).await, [title], "{query}");
+    }
+    assert_eq!(found(&app, "mug").await, ["Café Crème Mug", "Green Tea"], "title before description");
+    assert!(found(&app, "bold").await.is_empty(), "tags of HTML are not words");
+    assert!(found(&app, "nbsp").await.is_empty());
+}
+
+#[actix_web::test]
+async fn every_word_has_to_match() {
+    let world = World::new();
+    let app = world.app().await;
+    tea_shop(&app).await;
+    assert_eq!(found(&app, "ceramic mug").await, ["Café Crème Mug", "Green Tea"]);
+    assert_eq!(found(&app, "ceramic tea").await, ["Green Tea"]);
+    assert!(found(&app, "ceramic sock").await.is_empty());
+    assert!(found(&app, "mug unheardof").await.is_empty());
+}
+
+#[actix_web::test]
+async fn percent_underscore_and_quotes_mean_nothing() {
+    let world = World::new();
+    let app = world.app().await;
+    tea_shop(&app).await;
+    assert_eq!(found(&app, "100%").await, ["100% Wool_Sock"]);
+    assert_eq!(found(&app, "wool_sock").await, ["100% Wool_Sock"]);
+    for nothing in ["%", "_", "!!!", "'", "' or 1=1 --", "te_", "*"] {
+        let all = found(&app, nothing).await;
+        assert!(all.is_empty() || nothing == "te_", "{nothing}: {all:?}");
+    }
+    assert_eq!(found(&app, "  ").await.len(), 4, "a blank query asks for nothing");
+    assert!(get("/v1/products?q=%00").to(&app).await.status == 400);
+}
+
+#[actix_web::test]
+async fn what_is_not_sold_is_found_by_staff_alone() {
+    let world = World::new();
+    let app = world.app().await;
+    add(&app, "Secret Tea", "S1", json!({"status": "draft"})).await;
+    assert!(found(&app, "tea").await.is_empty());
+    assert_eq!(get("/v1/admin/products?q=tea").by("staff").to(&app).await.expect(200).column("title"), ["Secret Tea"]);
+    let foreign = get("/v1/admin/products?q=tea").by("supplier-sue").to(&app).await.expect(200);
+    assert!(foreign.column("title").is_empty());
+}
+
+#[actix_web::test]
+async fn a_changed_text_is_found_by_its_new_words_alone() {
+    let world = World::new();
+    let app = world.app().await;
+    let made = post("/v1/admin/products").by("staff").json(&product("Green Tea", "T", 1)).to(&app).await.expect(201);
+    let path = format!("/v1/admin/products/{}", made.text("/id"));
+    let ask = common::patch(&path).by("staff").header("if-match", "*");
+    ask.json(&json!({"title": "Black Tea"})).to(&app).await.expect(200);
+    assert_eq!(found(&app, "black").await, ["Black Tea"]);
+    assert_eq!(found(&app, "tea").await, ["Black Tea"]);
+    assert!(found(&app, "green").await.is_empty());
+}
+
+#[actix_web::test]
+async fn results_come_in_pages_and_can_be_sorted_and_counted() {
+    let world = World::new();
+    let app = world.app().await;
+    for n in 0..7 {
+        let more = if n % 2 == 0 { json!({}) } else { json!({"title": format!("Other {n}"), "tags": ["tea"]}) };
+        add(&app, &format!("Tea {n}"), &format!("T{n}"), more).await;
+    }
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = get(&format!("/v1/products?q=tea&limit=2&include=total{after}")).to(&app).await.expect(200);
+        assert_eq!(page.body["total"], 7);
+        seen.extend(page.column("title").into_iter().map(ToOwned::to_owned));
+        match page.body["next_cursor"].as_str() {
+            Some(cursor) => after = format!("&after={cursor}"),
+            None => break,
+        }
+    }
+    let mut titles = seen.clone();
+    titles.sort();
+    titles.dedup();
+    assert_eq!(titles.len(), 7);
+    assert!(seen[..4].iter().all(|title| title.starts_with("Tea")), "titles before tags: {seen:?}");
+    let sorted = get("/v1/products?q=tea&sort=-title&limit=3").to(&app).await.expect(200);
+    assert_eq!(sorted.column("title"), ["Tea 6", "Tea 4", "Tea 2"]);
+    let cursor = sorted.text("/next_cursor");
+    let foreign = get(&format!("/v1/products?q=tea&after={cursor}")).to(&app).await.expect(400);
+    assert_eq!(foreign.code(), "invalid_query");
+}
