@@ -1,4 +1,5 @@
 //! The tables every module has: migrations, idempotency keys, outbox.
+#![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Group commit: one culprit among good jobs fails alone, and nobody is answered before the commit.
+#![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
 mod common;
 
@@ -11,6 +12,9 @@ use emporium_database::{Database, Db, Lane, OpenError, refuse, savepoint};
 use emporium_kernel::Outage;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+
+/// Work to be queued.
+type Job = Box<dyn Fn(&mut Db) -> Done<()> + Send>;
 
 /// A job that says when it runs and then waits to be let go, so that what comes meanwhile forms one batch.
 struct Gate {
@@ -32,10 +36,7 @@ fn gate() -> (Gate, impl Fn(&mut Db) -> Done<()> + Send + 'static) {
 }
 
 /// Queues `jobs` while the writer is held, so that they are one batch, and returns their results.
-async fn in_one_batch(
-    shelf: &Shelf,
-    jobs: Vec<Box<dyn Fn(&mut Db) -> Done<()> + Send + 'static>>,
-) -> Vec<Result<(), ShelfError>> {
+async fn in_one_batch(shelf: &Shelf, jobs: Vec<Job>) -> Vec<Result<(), ShelfError>> {
     let (gate, held) = gate();
     let holding = tokio::spawn({
         let database = shelf.database.clone();
@@ -60,7 +61,7 @@ async fn in_one_batch(
 
 async fn only_the_culprit_fails(culprit: impl Fn(&mut Db) -> Done<()> + Send + 'static) -> ShelfError {
     let shelf = Shelf::new();
-    let jobs: Vec<Box<dyn Fn(&mut Db) -> Done<()> + Send>> =
+    let jobs: Vec<Job> =
         vec![Box::new(put("a")), Box::new(put("b")), Box::new(culprit), Box::new(put("c")), Box::new(put("d"))];
     let mut results = in_one_batch(&shelf, jobs).await;
     let failed = results.remove(2).expect_err("the culprit fails");
@@ -116,9 +117,7 @@ async fn a_full_storage_refuses_all_writes_loses_none_and_resumes_by_itself() {
     let shelf = Shelf::new();
     shelf.database.write(put("before")).await.expect("there is room");
     shelf.database.write(run("create table ballast (b blob) strict; pragma max_page_count = 1")).await.expect("set");
-    let big = |_| -> Box<dyn Fn(&mut Db) -> Done<()> + Send> {
-        Box::new(run("insert into ballast values (zeroblob(100000))"))
-    };
+    let big = |_| -> Job { Box::new(run("insert into ballast values (zeroblob(100000))")) };
     let results = in_one_batch(&shelf, (0..4).map(big).collect()).await;
     assert_eq!(results[..4], vec![Err(Outage::StorageFull.into()); 4]);
     assert_eq!(shelf.names().await, ["before"]);

@@ -19,7 +19,7 @@ use crate::{Call, Caller, Fault, Outage, Problem, RequestId, metric};
 /// A method takes the call context and one request, and returns one response or the contract's error. It is
 /// idempotent by a natural key. Nothing is sent twice unless the line ends in `, repeatable`.
 ///
-/// ```ignore
+/// ```text
 /// contract! {
 ///     /// Stock that can be reserved for an order and given back.
 ///     pub trait Inventory at "/internal/inventory" failing InventoryError {

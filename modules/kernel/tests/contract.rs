@@ -1,4 +1,5 @@
 //! One contract, near and far: the far side over a real socket.
+#![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};

@@ -1,5 +1,4 @@
 //! A shelf in a database of its own: the smallest module there can be.
-#![expect(clippy::disallowed_methods, reason = "these tests speak SQL on purpose")]
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its own part of this")]
 
 use diesel::connection::SimpleConnection;

@@ -1,0 +1,151 @@
+//! The two listeners of a process and everything that runs beside them.
+
+mod edge;
+mod management;
+mod workers;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use anyhow::Context;
+use emporium_kernel::{Clock, Random};
+use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::settings::Settings;
+use crate::telemetry::RequestSpan;
+use crate::wiring::Modules;
+
+pub use edge::document;
+
+/// Where a running process answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Addresses {
+    /// The public API.
+    pub public: String,
+    /// Health, metrics and internal calls.
+    pub management: String,
+}
+
+/// A process that is ready to run.
+pub struct Server {
+    /// Where it will answer.
+    pub addresses: Addresses,
+    public: TcpListener,
+    management: TcpListener,
+    stop: Signals,
+    modules: Arc<Modules>,
+    settings: Settings,
+    clock: Clock,
+    random: Random,
+}
+
+/// Whether the process takes new work.
+#[derive(Clone, Debug, Default)]
+pub struct Draining(Arc<AtomicBool>);
+
+impl Draining {
+    fn begin(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it is about to end.
+    pub fn is_on(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Server {
+    /// Takes the two addresses.
+    pub fn bind(modules: Arc<Modules>, settings: &Settings, clock: Clock, random: Random) -> anyhow::Result<Self> {
+        let bind = |address: &str| TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"));
+        let public = bind(&settings.general.listen)?;
+        let management = bind(&settings.general.management.listen)?;
+        let url = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
+        let addresses = Addresses { public: url(&public)?, management: url(&management)? };
+        let stop = Signals::listen()?;
+        Ok(Self { addresses, public, management, stop, modules, settings: settings.clone(), clock, random })
+    }
+
+    /// Answers until SIGTERM or SIGINT, then finishes what it has begun.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let draining = Draining::default();
+        let background = workers::start(&self.modules, &draining).await?;
+        let public = self.public_listener(&draining)?;
+        let management = self.management_listener(&draining)?;
+        let handles = [public.handle(), management.handle()];
+        actix_web::rt::spawn(drain_on_signal(self.stop, draining.clone(), handles));
+        let (public, management) = futures_util::future::join(public, management).await;
+        draining.begin();
+        background.stop().await;
+        self.modules.close();
+        Ok(public.and(management)?)
+    }
+
+    fn public_listener(&self, draining: &Draining) -> anyhow::Result<actix_web::dev::Server> {
+        let metrics = edge::metrics()?;
+        let edge = edge::Edge { clock: self.clock.clone(), random: self.random.clone() };
+        let (modules, draining) = (self.modules.clone(), draining.clone());
+        let docs = self.settings.general.docs.enabled.then(|| edge::Docs::of(&self.modules.routes()));
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(web::Data::new(edge.clone()))
+                .app_data(web::Data::new(draining.clone()))
+                .wrap(tracing_actix_web::TracingLogger::<RequestSpan>::new())
+                .wrap(metrics.clone())
+                .wrap(from_fn(edge::layer))
+                .configure(|app| modules.mount(app))
+                .configure(|app| edge::mount(app, docs.as_ref()))
+                .default_service(web::to(edge::not_found))
+        });
+        let workers = match self.settings.general.workers {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            workers => workers,
+        };
+        let server = server.workers(workers).disable_signals().shutdown_timeout(DRAIN_SECS);
+        Ok(server.listen(self.public.try_clone()?)?.run())
+    }
+
+    fn management_listener(&self, draining: &Draining) -> anyhow::Result<actix_web::dev::Server> {
+        let (modules, draining) = (self.modules.clone(), draining.clone());
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(web::Data::from(modules.clone()))
+                .app_data(web::Data::new(draining.clone()))
+                .configure(management::mount)
+                .default_service(web::to(edge::not_found))
+        });
+        Ok(server.workers(1).disable_signals().shutdown_timeout(5).listen(self.management.try_clone()?)?.run())
+    }
+}
+
+/// What tells the process to stop. Listened for before anybody is told where it answers.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
+async fn drain_on_signal(mut stop: Signals, draining: Draining, handles: [ServerHandle; 2]) {
+    tokio::select! {
+        _ = stop.terminate.recv() => {}
+        _ = stop.interrupt.recv() => {}
+    }
+    tracing::info!("stopping: what has begun is finished, nothing new is taken");
+    draining.begin();
+    let [public, management] = handles;
+    public.stop(true).await;
+    management.stop(true).await;
+}
+
+/// How long a request in flight may still take when the process stops, in seconds.
+const DRAIN_SECS: u64 = 10;

@@ -1,0 +1,149 @@
+//! The outermost layer of the public listener: request id, call context, safe headers, and no panic to the outside.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
+use actix_web_prom::{PrometheusMetrics, PrometheusMetricsBuilder};
+use emporium_kernel::{Call, Clock, Outage, Problem, Random, RequestId, Routes, in_request, metric, openapi};
+use futures_util::FutureExt;
+
+use super::Draining;
+
+/// What the layer needs.
+#[derive(Clone)]
+pub struct Edge {
+    /// For request ids.
+    pub clock: Clock,
+    /// For request ids.
+    pub random: Random,
+}
+
+/// Requests by route, method and status.
+pub fn metrics() -> anyhow::Result<PrometheusMetrics> {
+    let buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0];
+    PrometheusMetricsBuilder::new("")
+        .registry(metric::REGISTRY.clone())
+        .buckets(&buckets)
+        .mask_unmatched_patterns("UNMATCHED")
+        .build()
+        .map_err(|error| anyhow::anyhow!("the metrics of requests: {error}"))
+}
+
+/// Gives each request its id and context, and each answer its headers.
+pub async fn layer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let call = call_of(&request);
+    let id = call.request.clone();
+    let private = request.headers().contains_key(AUTHORIZATION);
+    let page = request.path().starts_with("/docs");
+    request.extensions_mut().insert(call);
+    let answered = in_request(id.clone(), AssertUnwindSafe(next.call(request)).catch_unwind()).await;
+    let mut failed = match answered {
+        Ok(Ok(response)) => {
+            let mut response = response.map_into_boxed_body();
+            protect(response.headers_mut(), &id, private, page);
+            return Ok(response);
+        }
+        Ok(Err(error)) => error.error_response(),
+        Err(_) => {
+            tracing::error!(request_id = %id, "a handler panicked");
+            in_request(id.clone(), async { Problem::from(Outage::Internal).error_response() }).await
+        }
+    };
+    protect(failed.headers_mut(), &id, private, page);
+    Err(InternalError::from_response("answered", failed).into())
+}
+
+fn call_of(request: &ServiceRequest) -> Call {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let id = header("X-Request-Id").and_then(RequestId::parse);
+    let id = id.unwrap_or_else(|| {
+        let edge = request.app_data::<web::Data<Edge>>();
+        edge.map_or_else(|| Call::internal("edge").request, |edge| RequestId::new(edge.clock.now(), &edge.random))
+    });
+    let mut call = Call::new(id, Call::PATIENCE);
+    call.traceparent = header("traceparent").filter(|text| text.len() == 55).map(Into::into);
+    call
+}
+
+/// An API answers data, never a page: nothing in it may be run, framed, guessed at or, when it is somebody's, stored.
+fn protect(headers: &mut HeaderMap, id: &RequestId, private: bool, page: bool) {
+    let policy = if page {
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+    } else {
+        "default-src 'none'; frame-ancestors 'none'"
+    };
+    let fixed = [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CONTENT_SECURITY_POLICY, policy),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if private && !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+}
+
+/// The answer for a path that is not there.
+pub async fn not_found() -> HttpResponse {
+    Problem::not_found().error_response()
+}
+
+/// The API's documentation, made once.
+#[derive(Clone)]
+pub struct Docs(web::Bytes);
+
+impl Docs {
+    /// The documentation of these routes.
+    pub fn of(routes: &Routes) -> Self {
+        Self(document(routes).to_string().into())
+    }
+}
+
+/// The OpenAPI document of this build.
+pub fn document(routes: &Routes) -> serde_json::Value {
+    openapi::document("emporium", env!("CARGO_PKG_VERSION"), routes)
+}
+
+/// Mounts liveness, readiness and the documentation.
+pub fn mount(app: &mut web::ServiceConfig, docs: Option<&Docs>) {
+    app.route("/health/live", web::get().to(|| async { HttpResponse::Ok().body("live") }));
+    app.route("/health/ready", web::get().to(ready));
+    let Some(docs) = docs.cloned() else { return };
+    let text = docs.0.clone();
+    let serve = move || {
+        let text = text.clone();
+        async move { HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(text) }
+    };
+    app.route("/openapi.json", web::get().to(serve));
+    app.route(
+        "/docs",
+        web::get().to(|| async { HttpResponse::Found().insert_header(("Location", "/docs/")).finish() }),
+    );
+    let config = utoipa_swagger_ui::Config::new(["/openapi.json"]).validator_url("none");
+    app.service(utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").config(config));
+}
+
+async fn ready(draining: web::Data<Draining>) -> HttpResponse {
+    if draining.is_on() {
+        HttpResponse::ServiceUnavailable().body("draining")
+    } else {
+        HttpResponse::Ok().body("ready")
+    }
+}

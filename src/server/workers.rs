@@ -1,0 +1,106 @@
+//! What runs beside the listeners: recovery of orders, sweepers, and the hourly proof that the books are right.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use emporium_kernel::Call;
+use tokio::task::JoinHandle;
+
+use super::Draining;
+use crate::wiring::Modules;
+
+const RECOVER_EVERY: Duration = Duration::from_millis(250);
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+const VERIFY_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// The running workers.
+pub struct Workers(Vec<JoinHandle<()>>);
+
+impl Workers {
+    /// Waits until each has finished its round.
+    pub async fn stop(self) {
+        for worker in self.0 {
+            if let Err(error) = worker.await {
+                tracing::error!(%error, "a worker ended badly");
+            }
+        }
+    }
+}
+
+/// Takes over what an earlier process left unfinished, and starts the workers.
+pub async fn start(modules: &Arc<Modules>, draining: &Draining) -> anyhow::Result<Workers> {
+    let mut workers = Vec::new();
+    if let Some(shop) = modules.shop.clone() {
+        // The database is this process's alone: whoever held a lease is gone.
+        shop.take_over().await?;
+        let recovering = shop.clone();
+        workers.push(every(RECOVER_EVERY, draining, move || {
+            let shop = recovering.clone();
+            async move { shop.recover().await.map(drop).map_err(anyhow::Error::from) }
+        }));
+        workers.push(every(SWEEP_EVERY, draining, move || {
+            let shop = shop.clone();
+            async move { shop.sweep().await.map_err(anyhow::Error::from) }
+        }));
+    }
+    if let Some(stock) = modules.inventory.clone() {
+        workers.push(every(stock.settings().sweep_every(), draining, move || {
+            let stock = stock.clone();
+            async move { stock.sweep().await.map_err(anyhow::Error::from) }
+        }));
+    }
+    if let Some(ledger) = modules.wallet.clone() {
+        workers.push(every(SWEEP_EVERY, draining, move || {
+            let ledger = ledger.clone();
+            async move { ledger.sweep().await.map_err(anyhow::Error::from) }
+        }));
+    }
+    if let Some(users) = modules.auth.clone() {
+        workers.push(every(SWEEP_EVERY, draining, move || {
+            let users = users.clone();
+            async move { users.sweep().await.map_err(anyhow::Error::from) }
+        }));
+    }
+    let proving = modules.clone();
+    workers.push(every(VERIFY_EVERY, draining, move || verify(proving.clone())));
+    Ok(Workers(workers))
+}
+
+/// Runs `round` on a tick until the process drains; a failed round is logged and the next one tries again.
+fn every<F, W>(period: Duration, draining: &Draining, round: F) -> JoinHandle<()>
+where
+    F: Fn() -> W + 'static,
+    W: Future<Output = anyhow::Result<()>> + 'static,
+{
+    let draining = draining.clone();
+    actix_web::rt::spawn(async move {
+        let mut due = tokio::time::Instant::now() + period.min(Duration::from_secs(1));
+        while !draining.is_on() {
+            tokio::time::sleep(Duration::from_millis(50).min(period)).await;
+            if tokio::time::Instant::now() < due {
+                continue;
+            }
+            if let Err(error) = round().await {
+                tracing::warn!(%error, "a round of background work failed");
+            }
+            due = tokio::time::Instant::now() + period;
+        }
+    })
+}
+
+/// Checks every invariant and says loudly what is wrong.
+async fn verify(modules: Arc<Modules>) -> anyhow::Result<()> {
+    for (name, audit) in crate::cli::verify::all(&modules, &Call::internal("verify")).await? {
+        for finding in &audit.findings {
+            tracing::error!(
+                module = name,
+                invariant = finding.invariant,
+                subject = finding.subject,
+                detail = finding.detail,
+                "the books are wrong"
+            );
+        }
+    }
+    Ok(())
+}

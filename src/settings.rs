@@ -1,0 +1,300 @@
+//! Settings in layers: the built-in config.toml, files, `EMPORIUM_*` variables, command line options. Each module
+//! reads its own section; every mistake names the layer it came from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use emporium_database::Url;
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
+
+/// The first layer, which documents every key.
+pub const DEFAULTS: &str = include_str!("../config.toml");
+
+/// The modules there are.
+pub const MODULES: [&str; 4] = ["auth", "inventory", "shop", "wallet"];
+
+/// Everything that can be set, with the sections of modules still unread.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The keys that belong to no module.
+    pub general: General,
+    layers: Figment,
+}
+
+/// The keys that belong to no module.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct General {
+    /// The folder with databases and keys.
+    pub data: PathBuf,
+    /// Address of the public listener.
+    pub listen: String,
+    /// Threads that serve requests; 0 for as many as there are cores.
+    pub workers: usize,
+    /// The management listener.
+    pub management: Management,
+    /// Logging.
+    pub log: Log,
+    /// What the process holds and where modules keep their data.
+    pub modules: Modules,
+    /// How money comes in.
+    pub payments: Payments,
+    /// The API's documentation.
+    pub docs: Docs,
+}
+
+/// The management listener.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Management {
+    /// Its address.
+    pub listen: String,
+}
+
+/// Logging.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// What is logged.
+    pub level: String,
+    /// For whom.
+    pub format: LogFormat,
+}
+
+/// For whom logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// People.
+    Text,
+    /// Machines.
+    Json,
+}
+
+/// What the process holds and where modules keep their data.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Modules {
+    /// Modules of this process; empty for all of this build.
+    pub held: Vec<String>,
+    /// Each module's place.
+    #[serde(flatten)]
+    pub places: BTreeMap<String, Place>,
+}
+
+/// Where a module keeps its data.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Database URL; empty for the module's file in the data folder.
+    #[serde(default)]
+    pub database: String,
+}
+
+/// How money comes in.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payments {
+    /// `pending` or `instant`.
+    pub deposits: String,
+}
+
+/// The API's documentation.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Docs {
+    /// Whether it is served.
+    pub enabled: bool,
+}
+
+/// Values from the command line, over everything else.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--data`.
+    pub data: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--management`.
+    pub management: Option<String>,
+    /// `--modules`.
+    pub modules: Option<Vec<String>>,
+    /// `payments.deposits`, which only `demo` overrides.
+    pub deposits: Option<String>,
+    /// `log.level`, which commands that print override.
+    pub log_level: Option<String>,
+}
+
+impl Settings {
+    /// Reads all layers.
+    pub fn load(files: &[PathBuf], overrides: &Overrides) -> anyhow::Result<Self> {
+        let mut layers = Figment::from(Toml::string(DEFAULTS));
+        for file in files {
+            anyhow::ensure!(file.is_file(), "there is no configuration file {}", file.display());
+            layers = layers.merge(Toml::file_exact(file));
+        }
+        layers = layers.merge(Env::prefixed("EMPORIUM_").split("__"));
+        layers = overridden(layers, overrides);
+        refuse_unknown(&layers)?;
+        let general: General = layers.extract().context("the configuration is not valid")?;
+        let settings = Self { general, layers };
+        settings.check_modules()?;
+        Ok(settings)
+    }
+
+    /// A module's own section, or its defaults when it is absent.
+    pub fn section<T: DeserializeOwned + Default>(&self, module: &str) -> anyhow::Result<T> {
+        if self.layers.find_value(module).is_err() {
+            return Ok(T::default());
+        }
+        self.layers.extract_inner(module).with_context(|| format!("the section [{module}] is not valid"))
+    }
+
+    /// Where a module keeps its data.
+    pub fn database(&self, module: &str) -> anyhow::Result<Url> {
+        let place = self.general.modules.places.get(module).cloned().unwrap_or_default();
+        if place.database.is_empty() {
+            return Ok(Url::file(self.general.data.join(format!("{module}.db"))));
+        }
+        Url::parse(&place.database).with_context(|| format!("modules.{module}.database"))
+    }
+
+    /// Whether this process is to hold a module.
+    pub fn holds(&self, module: &str) -> bool {
+        let held = &self.general.modules.held;
+        held.is_empty() || held.iter().any(|name| name == module)
+    }
+
+    /// Everything that is set, as TOML-like JSON.
+    pub fn shown(&self) -> anyhow::Result<serde_json::Value> {
+        Ok(self.layers.extract()?)
+    }
+
+    fn check_modules(&self) -> anyhow::Result<()> {
+        let modules = &self.general.modules;
+        let named = modules.held.iter().chain(modules.places.keys());
+        for name in named {
+            anyhow::ensure!(
+                MODULES.contains(&name.as_str()),
+                "there is no module {name}; there are {}",
+                MODULES.join(", ")
+            );
+        }
+        anyhow::ensure!(
+            ["pending", "instant"].contains(&self.general.payments.deposits.as_str()),
+            "payments.deposits is {:?}; write \"pending\" or \"instant\"",
+            self.general.payments.deposits
+        );
+        Ok(())
+    }
+}
+
+fn overridden(layers: Figment, overrides: &Overrides) -> Figment {
+    let text = |value: &Option<String>| value.clone();
+    let values = [
+        ("data", overrides.data.as_deref().map(|path: &Path| path.display().to_string())),
+        ("listen", text(&overrides.listen)),
+        ("management.listen", text(&overrides.management)),
+        ("payments.deposits", text(&overrides.deposits)),
+        ("log.level", text(&overrides.log_level)),
+    ];
+    let set = values.into_iter().filter_map(|(key, value)| value.map(|value| (key, value)));
+    let layers = set.fold(layers, |layers, (key, value)| layers.merge(Serialized::default(key, value)));
+    match &overrides.modules {
+        Some(held) => layers.merge(Serialized::default("modules.held", held)),
+        None => layers,
+    }
+}
+
+/// The keys of the first level; a module's section is checked by the module.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only the names matter")]
+struct Known {
+    data: IgnoredAny,
+    listen: IgnoredAny,
+    workers: IgnoredAny,
+    management: IgnoredAny,
+    log: IgnoredAny,
+    modules: IgnoredAny,
+    payments: IgnoredAny,
+    docs: IgnoredAny,
+    auth: Option<IgnoredAny>,
+    inventory: Option<IgnoredAny>,
+    shop: Option<IgnoredAny>,
+    wallet: Option<IgnoredAny>,
+}
+
+fn refuse_unknown(layers: &Figment) -> anyhow::Result<()> {
+    layers.extract::<Known>().map(drop).context("the configuration is not valid")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> anyhow::Result<Settings> {
+        let file = tempfile::NamedTempFile::with_suffix(".toml").expect("a file");
+        std::fs::write(file.path(), text).expect("writes");
+        Settings::load(&[file.path().to_owned()], &Overrides::default())
+    }
+
+    #[test]
+    fn the_shipped_file_is_complete_and_valid() {
+        let settings = Settings::load(&[], &Overrides::default()).expect("the defaults are valid");
+        assert_eq!(settings.general.listen, "127.0.0.1:8080");
+        assert_eq!(settings.database("shop").expect("a place"), Url::file("data/shop.db"));
+        let documented: toml_keys::Keys = toml_keys::of(DEFAULTS);
+        let set = serde_json::to_value(&settings.general).expect("serializes");
+        for key in toml_keys::paths(&set) {
+            assert!(documented.contains(&key), "{key} is not documented in config.toml");
+        }
+    }
+
+    #[test]
+    fn mistakes_name_their_source() {
+        for (text, part) in [
+            ("prt = 1", "prt"),
+            ("listen = 5", "listen"),
+            ("[log]\nlevle = \"info\"", "levle"),
+            ("[modules]\nheld = [\"shpo\"]", "shpo"),
+            ("[modules.shpo]\ndatabase = \"\"", "shpo"),
+            ("[payments]\ndeposits = \"now\"", "now"),
+        ] {
+            let error = format!("{:#}", load(text).expect_err(text));
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_goes_over_files() {
+        let overrides = Overrides { data: Some("/elsewhere".into()), ..Overrides::default() };
+        let settings = Settings::load(&[], &overrides).expect("valid");
+        assert_eq!(settings.database("wallet").expect("a place"), Url::file("/elsewhere/wallet.db"));
+    }
+
+    /// Which keys a text sets and which a value has.
+    mod toml_keys {
+        use std::collections::BTreeSet;
+
+        pub type Keys = BTreeSet<String>;
+
+        pub fn of(text: &str) -> Keys {
+            let value: serde_json::Value =
+                figment::Figment::from(<figment::providers::Toml as figment::providers::Format>::string(text))
+                    .extract()
+                    .expect("valid");
+            paths(&value).into_iter().collect()
+        }
+
+        pub fn paths(value: &serde_json::Value) -> Vec<String> {
+            let Some(members) = value.as_object() else { return Vec::new() };
+            let inner = |(key, value): (&String, &serde_json::Value)| {
+                let below = paths(value).into_iter().map(|path| format!("{key}.{path}"));
+                std::iter::once(key.clone()).chain(below).collect::<Vec<_>>()
+            };
+            members.iter().flat_map(inner).collect()
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The only file that knows here from elsewhere: opens what this process holds and hands each module its neighbours.
+
+use std::sync::Arc;
+
+use actix_web::web;
+use anyhow::{Context, bail};
+use emporium_database::{Database, Migrations, Url};
+use emporium_kernel::{Authenticator, Clock, Random, Routes};
+
+use crate::settings::Settings;
+
+/// How the databases are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Created, migrated and taken for this process alone.
+    Own,
+    /// As they are, beside a process that owns them.
+    ReadOnly,
+}
+
+/// The modules of this process.
+pub struct Modules {
+    /// Users and tokens.
+    #[cfg(feature = "auth")]
+    pub auth: Option<Arc<emporium_auth::Users>>,
+    /// Stock.
+    #[cfg(feature = "inventory")]
+    pub inventory: Option<Arc<emporium_inventory::Stock>>,
+    /// Money.
+    #[cfg(feature = "wallet")]
+    pub wallet: Option<Arc<emporium_wallet::Ledger>>,
+    /// Catalogue, carts and orders.
+    #[cfg(feature = "shop")]
+    pub shop: Option<Arc<emporium_shop::Shop>>,
+    authenticator: Arc<dyn Authenticator>,
+}
+
+impl Modules {
+    /// Opens every module that the settings name.
+    pub fn open(settings: &Settings, mode: Mode, clock: &Clock, random: &Random) -> anyhow::Result<Self> {
+        refuse_what_is_not_compiled(settings)?;
+        let opener = Opener { settings, mode, clock, random };
+        let auth = opener.auth()?;
+        let inventory = opener.inventory()?;
+        let users: Option<Arc<dyn emporium_auth_api::Auth>> =
+            auth.clone().map(|near| Arc::new(emporium_auth_api::Near(near)) as _);
+        let wallet = opener.wallet(users.clone())?;
+        let shop = opener.shop(inventory.clone(), wallet.clone())?;
+        let users = users.context("a process needs auth to know who asks: hold it too")?;
+        let authenticator = Arc::new(emporium_auth_api::Verifier::new(users, clock.clone()));
+        Ok(Self { auth, inventory, wallet, shop, authenticator })
+    }
+
+    /// The public routes of what is held.
+    pub fn routes(&self) -> Routes {
+        let none = || Routes::new("none");
+        let auth = self.auth.as_ref().map_or_else(none, |_| emporium_auth::routes());
+        let inventory = self.inventory.as_ref().map_or_else(none, |_| emporium_inventory::routes());
+        let wallet = self.wallet.as_ref().map_or_else(none, |_| emporium_wallet::routes());
+        let shop = self.shop.as_ref().map_or_else(none, |_| emporium_shop::routes());
+        shop.and(inventory).and(wallet).and(auth)
+    }
+
+    /// Gives the handlers what they need and mounts the routes.
+    pub fn mount(&self, app: &mut web::ServiceConfig) {
+        app.app_data(web::Data::<dyn Authenticator>::from(self.authenticator.clone()));
+        if let Some(auth) = &self.auth {
+            app.app_data(web::Data::from(auth.clone()));
+        }
+        if let Some(inventory) = &self.inventory {
+            app.app_data(web::Data::from(inventory.clone()));
+        }
+        if let Some(wallet) = &self.wallet {
+            app.app_data(web::Data::from(wallet.clone()));
+        }
+        if let Some(shop) = &self.shop {
+            app.app_data(web::Data::from(shop.clone()));
+        }
+        self.routes().mount(app);
+    }
+
+    /// The databases of what is held, by module.
+    pub fn databases(&self) -> Vec<(&'static str, Database)> {
+        let auth = self.auth.as_ref().map(|auth| ("auth", auth.database().clone()));
+        let inventory = self.inventory.as_ref().map(|stock| ("inventory", stock.database().clone()));
+        let wallet = self.wallet.as_ref().map(|ledger| ("wallet", ledger.database().clone()));
+        let shop = self.shop.as_ref().map(|shop| ("shop", shop.database().clone()));
+        [auth, inventory, wallet, shop].into_iter().flatten().collect()
+    }
+
+    /// Finishes what is queued and gives the databases free.
+    pub fn close(&self) {
+        self.databases().into_iter().for_each(|(_, database)| database.close());
+    }
+}
+
+/// What this build can hold.
+pub const COMPILED: &[&str] = &[
+    #[cfg(feature = "auth")]
+    "auth",
+    #[cfg(feature = "inventory")]
+    "inventory",
+    #[cfg(feature = "shop")]
+    "shop",
+    #[cfg(feature = "wallet")]
+    "wallet",
+];
+
+/// The public routes of everything this build can hold.
+pub fn all_routes() -> Routes {
+    let routes = Routes::new("none");
+    #[cfg(feature = "shop")]
+    let routes = routes.and(emporium_shop::routes());
+    #[cfg(feature = "inventory")]
+    let routes = routes.and(emporium_inventory::routes());
+    #[cfg(feature = "wallet")]
+    let routes = routes.and(emporium_wallet::routes());
+    #[cfg(feature = "auth")]
+    let routes = routes.and(emporium_auth::routes());
+    routes
+}
+
+/// Reads every held module's section, to name mistakes without opening anything.
+pub fn check_sections(settings: &Settings) -> anyhow::Result<()> {
+    refuse_what_is_not_compiled(settings)?;
+    settings.section::<emporium_auth::Settings>("auth")?;
+    settings.section::<emporium_inventory::Settings>("inventory")?;
+    settings.section::<emporium_wallet::Settings>("wallet")?;
+    settings.section::<emporium_shop::Settings>("shop")?;
+    Ok(())
+}
+
+fn refuse_what_is_not_compiled(settings: &Settings) -> anyhow::Result<()> {
+    let missing = settings.general.modules.held.iter().find(|name| !COMPILED.contains(&name.as_str()));
+    if let Some(name) = missing {
+        bail!("this build does not hold {name}; build it with --features {name}");
+    }
+    Ok(())
+}
+
+struct Opener<'a> {
+    settings: &'a Settings,
+    mode: Mode,
+    clock: &'a Clock,
+    random: &'a Random,
+}
+
+impl Opener<'_> {
+    fn database(&self, module: &str, migrations: Migrations) -> anyhow::Result<Database> {
+        let url: Url = self.settings.database(module)?;
+        let database = match self.mode {
+            Mode::Own => Database::open(&url, migrations),
+            Mode::ReadOnly => Database::open_read_only(&url, migrations),
+        };
+        database.with_context(|| format!("the database of {module}"))
+    }
+
+    fn auth(&self) -> anyhow::Result<Option<Arc<emporium_auth::Users>>> {
+        if !self.settings.holds("auth") {
+            return Ok(None);
+        }
+        let section = self.settings.section("auth")?;
+        let database = self.database("auth", emporium_auth::MIGRATIONS)?;
+        let data = &self.settings.general.data;
+        Ok(Some(emporium_auth::Users::of(database, section, data, self.clock.clone(), self.random.clone())?))
+    }
+
+    fn inventory(&self) -> anyhow::Result<Option<Arc<emporium_inventory::Stock>>> {
+        if !self.settings.holds("inventory") {
+            return Ok(None);
+        }
+        let section = self.settings.section("inventory")?;
+        let database = self.database("inventory", emporium_inventory::MIGRATIONS)?;
+        Ok(Some(emporium_inventory::Stock::of(database, section, self.clock.clone(), self.random.clone())))
+    }
+
+    fn wallet(
+        &self,
+        users: Option<Arc<dyn emporium_auth_api::Auth>>,
+    ) -> anyhow::Result<Option<Arc<emporium_wallet::Ledger>>> {
+        if !self.settings.holds("wallet") {
+            return Ok(None);
+        }
+        let users = users.context("wallet needs auth to find who is paid: hold it too")?;
+        let mut section: emporium_wallet::Settings = self.settings.section("wallet")?;
+        if self.settings.general.payments.deposits == "instant" {
+            section.deposits = emporium_wallet::Deposits::Instant;
+        }
+        let database = self.database("wallet", emporium_wallet::MIGRATIONS)?;
+        Ok(Some(emporium_wallet::Ledger::of(database, section, users, self.clock.clone(), self.random.clone())))
+    }
+
+    fn shop(
+        &self,
+        inventory: Option<Arc<emporium_inventory::Stock>>,
+        wallet: Option<Arc<emporium_wallet::Ledger>>,
+    ) -> anyhow::Result<Option<Arc<emporium_shop::Shop>>> {
+        if !self.settings.holds("shop") {
+            return Ok(None);
+        }
+        let inventory = inventory.context("shop needs inventory to reserve stock: hold it too")?;
+        let wallet = wallet.context("shop needs wallet to be paid: hold it too")?;
+        let inventory = Arc::new(emporium_inventory_api::Near(inventory));
+        let wallet = Arc::new(emporium_wallet_api::Near(wallet));
+        let database = self.database("shop", emporium_shop::MIGRATIONS)?;
+        let section = self.settings.section("shop")?;
+        let (clock, random) = (self.clock.clone(), self.random.clone());
+        Ok(Some(emporium_shop::Shop::of(database, section, inventory, wallet, clock, random)))
+    }
+}

@@ -1,0 +1,327 @@
+//! A running shop of a story: its own process, folder and ports, and what is needed to talk to it.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use emporium_auth_api::{AUDIENCE, CLIENT_ID, Claims, ISSUER, SessionId, TOKEN_TYPE, UserId};
+use emporium_kernel::{Clock, Random, Role};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A shop in one process on SQLite.
+pub struct Deployment {
+    folder: TempDir,
+    process: Option<Child>,
+    public: String,
+    pub management: String,
+    client: Client,
+}
+
+/// Somebody with a token.
+#[derive(Clone)]
+pub struct Person {
+    pub id: String,
+    pub token: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Reply {
+    /// The body, after checking the status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self.body
+    }
+
+    /// Status and code of a problem.
+    pub fn problem(&self) -> (u16, &str) {
+        (self.status.as_u16(), self.body["code"].as_str().unwrap_or_default())
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+impl Deployment {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let client = Client::builder().no_proxy().build().expect("a client");
+        let mut shop = Self { folder, process: None, public: String::new(), management: String::new(), client };
+        shop.serve();
+        shop
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts the process on the same data and waits until it listens.
+    pub fn serve(&mut self) {
+        let mut process = self
+            .binary(&["serve", "--json", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
+            .env("EMPORIUM_PAYMENTS__DEPOSITS", "instant")
+            .env("EMPORIUM_LOG__LEVEL", "error")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let told: Value = serde_json::from_str(&line).expect("one JSON object on the first line");
+        self.public = told["public"].as_str().expect("public").to_owned();
+        self.management = told["management"].as_str().expect("management").to_owned();
+        self.process = Some(process);
+    }
+
+    /// Ends the process with SIGKILL: nothing is flushed, nothing is said.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("kills");
+            process.wait().expect("waits");
+        }
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> String {
+        self.process.as_ref().expect("runs").id().to_string()
+    }
+
+    /// Asks the process to stop with SIGTERM and waits for its end.
+    pub fn stop(&mut self) -> std::process::ExitStatus {
+        let mut process = self.process.take().expect("runs");
+        let id = process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        process.wait().expect("waits")
+    }
+
+    fn binary(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
+        command.args(arguments).arg("--data").arg(self.data());
+        command
+    }
+
+    /// Runs a command beside the server or, when it is stopped, alone.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        self.binary(arguments).output().expect("runs")
+    }
+
+    /// The JSON that a command prints, after checking its exit code.
+    #[track_caller]
+    pub fn told(&self, arguments: &[&str], code: i32) -> Value {
+        let output = self.command(&[arguments, &["--json"]].concat());
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {out} {err}");
+        let text = if out.trim().is_empty() { err } else { out };
+        serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
+    }
+
+    /// All three books are right.
+    #[track_caller]
+    pub fn verify(&self) {
+        for book in ["stock", "wallet", "order"] {
+            let audit = self.told(&[book, "verify"], 0);
+            assert_eq!(audit["findings"], json!([]), "{book}");
+        }
+    }
+
+    /// Somebody with these roles. The token is signed with the shop's own key, which spares thousands of logins.
+    pub fn person(&self, roles: &[Role]) -> Person {
+        let (now, random) = (Clock::system().now(), Random::system());
+        let key = std::fs::read(self.data().join("auth-signing.key")).expect("the signing key");
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            sub: UserId::new(now, &random),
+            aud: AUDIENCE.to_owned(),
+            exp: now.seconds() + 600,
+            iat: now.seconds(),
+            jti: random.token::<16>(),
+            client_id: CLIENT_ID.to_owned(),
+            roles: roles.iter().copied().collect::<BTreeSet<_>>(),
+            sid: SessionId::new(now, &random),
+        };
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(TOKEN_TYPE.to_owned());
+        header.kid = Some(kid(&key));
+        let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(&key)).expect("signs");
+        Person { id: claims.sub.to_string(), token }
+    }
+
+    /// Somebody who registered, with a token of the shop's own making.
+    pub async fn registered(&self, email: &str) -> Person {
+        let who = json!({"email": email, "password": "correct horse battery", "name": "Somebody"});
+        let user = self.send(post("/v1/auth/register").json(&who)).await.expect(201);
+        let tokens = self.send(post("/v1/auth/login").json(&json!({"email": email, "password": who["password"]})));
+        let token = tokens.await.expect(200)["access_token"].as_str().expect("a token").to_owned();
+        Person { id: user["user"]["id"].as_str().expect("an id").to_owned(), token }
+    }
+
+    pub fn buyer(&self) -> Person {
+        self.person(&[Role::Customer])
+    }
+
+    pub fn staff(&self) -> Person {
+        self.person(&[Role::Staff])
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub async fn send(&self, request: Request<'_>) -> Reply {
+        self.try_send(request).await.expect("answers")
+    }
+
+    /// The same where the shop may be gone.
+    pub async fn try_send(&self, request: Request<'_>) -> Result<Reply, reqwest::Error> {
+        let mut sent = self.client.request(request.method, format!("{}{}", self.public, request.path));
+        if let Some(person) = request.person {
+            sent = sent.bearer_auth(&person.token);
+        }
+        for (name, value) in &request.headers {
+            sent = sent.header(*name, value);
+        }
+        if let Some(body) = request.body {
+            sent = sent.header("Content-Type", "application/json").body(body);
+        }
+        let answer = sent.send().await?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let text = answer.text().await?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok(Reply { status, headers, body })
+    }
+
+    /// Puts a product with one SKU on sale, with stock.
+    pub async fn sell(&self, sku: &str, cents: i64, on_hand: i64) {
+        let staff = self.staff();
+        let product = json!({
+            "title": format!("Product {sku}"),
+            "status": "active",
+            "skus": [{"sku": sku, "title": "", "price": {"amount": cents, "currency": "USD"}}],
+        });
+        self.send(post("/v1/admin/products").by(&staff).json(&product)).await.expect(201);
+        self.stock(sku, on_hand).await;
+    }
+
+    pub async fn stock(&self, sku: &str, on_hand: i64) {
+        let rows = json!({"adjustments": [{"sku": sku, "set": on_hand, "reason": "counted"}]});
+        self.send(post("/v1/admin/stock/adjustments").by(&self.staff()).once().json(&rows)).await.expect(200);
+    }
+
+    /// Gives somebody money.
+    pub async fn deposit(&self, person: &Person, cents: i64) {
+        let amount = json!({"amount": {"amount": cents, "currency": "USD"}});
+        self.send(post("/v1/wallet/deposits").by(person).once().json(&amount)).await.expect(201);
+    }
+
+    pub async fn balance(&self, person: &Person) -> i64 {
+        let wallet = self.send(get("/v1/wallet").by(person)).await.expect(200);
+        wallet["balances"][0]["available"].as_i64().unwrap_or(0)
+    }
+
+    /// On hand and reserved of a SKU, over all locations.
+    pub async fn shelf(&self, sku: &str) -> (i64, i64) {
+        let rows = self.send(get(&format!("/v1/admin/stock?sku={sku}")).by(&self.staff())).await.expect(200);
+        let sum = |field: &str| rows["data"].as_array().expect("rows").iter().filter_map(|r| r[field].as_i64()).sum();
+        (sum("on_hand"), sum("reserved"))
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// How auth names the key: the start of the hash of its public part.
+fn kid(pkcs8: &[u8]) -> String {
+    use aws_lc_rs::signature::KeyPair;
+    use base64::Engine;
+    let pair = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(pkcs8).expect("a key");
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, pair.public_key().as_ref());
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash).chars().take(16).collect()
+}
+
+/// A request to be sent.
+#[derive(Clone)]
+pub struct Request<'a> {
+    method: Method,
+    path: String,
+    person: Option<&'a Person>,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Vec<u8>>,
+}
+
+fn request<'a>(method: Method, path: &str) -> Request<'a> {
+    Request { method, path: path.to_owned(), person: None, headers: Vec::new(), body: None }
+}
+
+pub fn get<'a>(path: &str) -> Request<'a> {
+    request(Method::GET, path)
+}
+
+pub fn post<'a>(path: &str) -> Request<'a> {
+    request(Method::POST, path)
+}
+
+pub fn patch<'a>(path: &str) -> Request<'a> {
+    request(Method::PATCH, path)
+}
+
+pub fn delete<'a>(path: &str) -> Request<'a> {
+    request(Method::DELETE, path)
+}
+
+pub fn any<'a>(method: &str, path: &str) -> Request<'a> {
+    request(method.parse().expect("a method"), path)
+}
+
+impl<'a> Request<'a> {
+    pub fn by(mut self, person: &'a Person) -> Self {
+        self.person = Some(person);
+        self
+    }
+
+    /// With a key of its own.
+    pub fn once(self) -> Self {
+        let key = Random::system().token::<16>();
+        self.keyed(&key)
+    }
+
+    pub fn keyed(self, key: &str) -> Self {
+        self.header("Idempotency-Key", key)
+    }
+
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.raw(body.to_string())
+    }
+
+    pub fn raw(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+}
+
+/// The body of an order for some pieces of a SKU.
+pub fn order_of(sku: &str, quantity: i64) -> Value {
+    json!({"items": [{"sku": sku, "quantity": quantity}], "payment": {"method": "wallet"}})
+}
+
+/// A file beside the data of a deployment.
+pub fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("writes");
+    path
+}

@@ -1,0 +1,133 @@
+//! The documents for callers say what the router does, and the router does what they say.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::deployment::{Deployment, any, get};
+
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    let of_path = |(path, methods): (&String, &Value)| {
+        let methods = methods.as_object().expect("methods").clone();
+        methods
+            .into_iter()
+            .map(|(method, operation)| (method.to_uppercase(), path.clone(), operation))
+            .collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(of_path).collect()
+}
+
+/// A path that reaches the route: its parameters filled with names of nothing.
+fn reachable(path: &str) -> String {
+    path.replace("{id}", "ord_00000000000000000000000000")
+        .replace("{line}", "cln_00000000000000000000000000")
+        .replace("{user}", "usr_00000000000000000000000000")
+}
+
+#[tokio::test]
+async fn every_documented_operation_is_routed_and_guarded_as_it_says() {
+    let shop = Deployment::start();
+    let document = shop.send(get("/openapi.json")).await.expect(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    let operations = operations(&document);
+    assert!(operations.len() > 50, "{} operations", operations.len());
+    for (method, path, operation) in &operations {
+        let access = operation["x-access"].as_str();
+        assert!(access.is_some(), "{method} {path} declares nobody who may use it");
+        let reply = shop.send(any(method, &reachable(path))).await;
+        let status = reply.status.as_u16();
+        assert!(status != 405 && status < 500, "{method} {path}: {status} {}", reply.body);
+        if access != Some("anyone") {
+            assert_eq!(status, 401, "{method} {path} is for {access:?}: {}", reply.body);
+        }
+        let documented = operation["responses"].as_object().expect("responses");
+        assert!(
+            documented.contains_key(&status.to_string()),
+            "{method} {path} answers {status}, which is not documented"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_router_has_no_route_that_is_not_documented() {
+    let shop = Deployment::start();
+    let document = shop.send(get("/openapi.json")).await.expect(200);
+    let documented: BTreeSet<(String, String)> =
+        operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
+    let listed = shop.told(&["routes"], 0);
+    let routed: BTreeSet<(String, String)> = listed["routes"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| (row["method"].as_str().expect("text").to_owned(), row["path"].as_str().expect("text").to_owned()))
+        .collect();
+    assert_eq!(documented, routed);
+    for path in document["paths"].as_object().expect("paths").keys() {
+        let known: BTreeSet<&str> = documented.iter().filter(|(_, p)| p == path).map(|(m, _)| m.as_str()).collect();
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().filter(|method| !known.contains(method)) {
+            let reply = shop.send(any(method, &reachable(path))).await;
+            assert_eq!(reply.status, 405, "{method} {path}: {}", reply.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_reference_in_the_document_leads_somewhere() {
+    let shop = Deployment::start();
+    let document = shop.told(&["openapi"], 0);
+    let mut references = BTreeSet::new();
+    collect(&document, &mut references);
+    assert!(references.len() > 10);
+    for reference in references {
+        let pointer = reference.strip_prefix('#').expect("inside the document");
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+fn collect(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                found.insert(reference.to_owned());
+            }
+            members.values().for_each(|value| collect(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect(value, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_page_loads_nothing_from_elsewhere() {
+    let shop = Deployment::start();
+    let page = shop.send(get("/docs/")).await;
+    let html = page.body.as_str().expect("a page").to_owned();
+    assert_eq!(page.status, 200);
+    let elsewhere = html.split(['"', '\'']).find(|part| part.starts_with("http") || part.starts_with("//"));
+    assert_eq!(elsewhere, None, "the page names another host");
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("default-src 'self'"), "{policy}");
+    let scripts: Vec<&str> = html.split("src=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(!scripts.is_empty());
+    for script in scripts {
+        let path = format!("/docs/{}", script.trim_start_matches("./"));
+        assert_eq!(shop.send(get(&path)).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn health_and_metrics_are_on_the_management_listener_alone() {
+    let shop = Deployment::start();
+    assert_eq!(shop.send(get("/health/ready")).await.body, json!("ready"));
+    let management = |path: &str| {
+        let url = format!("{}{path}", shop.management);
+        async move { reqwest::get(url).await.expect("answers").text().await.expect("text") }
+    };
+    assert!(management("/actuator/health/readiness").await.contains("UP"));
+    assert!(management("/actuator/health").await.contains("wallet_db"));
+    let metrics = management("/actuator/prometheus").await;
+    for name in ["http_requests_total", "emporium_writer_commits_total", "emporium_contract_calls_total"] {
+        assert!(metrics.contains(name) || name.contains("contract"), "{name} is missing");
+    }
+}

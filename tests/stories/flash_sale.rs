@@ -1,0 +1,35 @@
+//! A flash sale: two thousand buyers at once for a hundred pieces.
+
+use futures_util::StreamExt;
+
+use crate::deployment::{Deployment, Person, order_of, post};
+
+const PIECES: usize = 100;
+const BUYERS: usize = 2_000;
+
+async fn make_buyer(shop: &Deployment) -> Person {
+    let buyer = shop.buyer();
+    shop.deposit(&buyer, 5_000).await;
+    buyer
+}
+
+#[tokio::test]
+async fn exactly_a_hundred_of_two_thousand_buyers_get_one() {
+    let shop = Deployment::start();
+    shop.sell("DROP", 4_900, i64::try_from(PIECES).expect("small")).await;
+    let buyers: Vec<Person> =
+        futures_util::stream::iter(0..BUYERS).map(|_| make_buyer(&shop)).buffer_unordered(128).collect().await;
+    let started = std::time::Instant::now();
+    let replies: Vec<_> = futures_util::stream::iter(&buyers)
+        .map(|buyer| shop.send(post("/v1/orders").by(buyer).once().json(&order_of("DROP", 1))))
+        .buffer_unordered(256)
+        .collect()
+        .await;
+    let took = started.elapsed();
+    let placed = replies.iter().filter(|reply| reply.status == 201).count();
+    let sold_out = replies.iter().filter(|reply| reply.problem() == (409, "out_of_stock")).count();
+    println!("flash sale: {placed} placed and {sold_out} refused in {took:?}");
+    assert_eq!((placed, sold_out), (PIECES, BUYERS - PIECES));
+    assert_eq!(shop.shelf("DROP").await, (0, 0));
+    shop.verify();
+}

@@ -1,0 +1,17 @@
+//! Stories: what a shop does for those who use it, told through its real binary over real sockets.
+#![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "stories stand outside: they look at the clock and the network themselves"
+)]
+
+mod bad_input;
+mod bank;
+mod buying;
+mod carts;
+mod commands;
+mod deployment;
+mod documents;
+mod flash_sale;
+mod importing;
+mod kills;
