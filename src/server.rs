@@ -78,7 +78,7 @@ impl Server {
         let public = self.public_listener(&draining)?;
         let management = self.management_listener(&draining)?;
         let handles = [public.handle(), management.handle()];
-        actix_web::rt::spawn(drain_on_signal(self.stop, draining.clone(), handles));
+        actix_web::rt::spawn(drain_on_signal(self.stop, draining.clone(), self.modules.clone(), handles));
         let (public, management) = futures_util::future::join(public, management).await;
         draining.begin();
         background.stop().await;
@@ -135,13 +135,14 @@ impl Signals {
     }
 }
 
-async fn drain_on_signal(mut stop: Signals, draining: Draining, handles: [ServerHandle; 2]) {
+async fn drain_on_signal(mut stop: Signals, draining: Draining, modules: Arc<Modules>, handles: [ServerHandle; 2]) {
     tokio::select! {
         _ = stop.terminate.recv() => {}
         _ = stop.interrupt.recv() => {}
     }
     tracing::info!("stopping: what has begun is finished, nothing new is taken");
     draining.begin();
+    modules.drain();
     let [public, management] = handles;
     public.stop(true).await;
     management.stop(true).await;

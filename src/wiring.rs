@@ -88,6 +88,13 @@ impl Modules {
         [auth, inventory, wallet, shop].into_iter().flatten().collect()
     }
 
+    /// Ends what would otherwise go on for ever, so that the listeners can stop.
+    pub fn drain(&self) {
+        if let Some(stock) = &self.inventory {
+            stock.drain();
+        }
+    }
+
     /// Finishes what is queued and gives the databases free.
     pub fn close(&self) {
         self.databases().into_iter().for_each(|(_, database)| database.close());
@@ -206,5 +213,29 @@ impl Opener<'_> {
         let section = self.settings.section("shop")?;
         let (clock, random) = (self.clock.clone(), self.random.clone());
         Ok(Some(emporium_shop::Shop::of(database, section, inventory, wallet, clock, random)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, to_value};
+
+    use super::*;
+    use crate::settings::Overrides;
+
+    #[test]
+    fn the_shipped_file_documents_every_key_of_every_module_with_its_default() {
+        let settings = Settings::load(&[], &Overrides::default()).expect("the defaults are valid");
+        check_sections(&settings).expect("every section is valid");
+        let shown = settings.shown().expect("shows");
+        let defaults: [(&str, Value); 4] = [
+            ("auth", to_value(emporium_auth::Settings::default()).expect("serializes")),
+            ("inventory", to_value(emporium_inventory::Settings::default()).expect("serializes")),
+            ("shop", to_value(emporium_shop::Settings::default()).expect("serializes")),
+            ("wallet", to_value(emporium_wallet::Settings::default()).expect("serializes")),
+        ];
+        for (module, default) in defaults {
+            assert_eq!(shown[module], default, "[{module}] of config.toml is not what the module does by default");
+        }
     }
 }

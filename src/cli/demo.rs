@@ -139,10 +139,10 @@ fn purchase(told: &Told) -> String {
     let signed = "-H \"Authorization: Bearer $TOKEN\"";
     format!(
         r#"TOKEN=$(curl -s {api}/v1/auth/login {json} -d '{{"email":"{email}","password":"{password}"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-curl -s {api}/v1/wallet/deposits {signed} {json} -H "Idempotency-Key: deposit-$RANDOM$RANDOM" -d '{{"amount":{{"amount":10000,"currency":"USD"}}}}'
-curl -s '{api}/v1/products?q=mug'
-curl -s {api}/v1/orders {signed} {json} -H "Idempotency-Key: order-$RANDOM$RANDOM" -d '{{"items":[{{"sku":"MUG-BLUE","quantity":2}}],"payment":{{"method":"wallet"}}}}'
-curl -s {api}/v1/orders {signed}
+curl -sw '\n' {api}/v1/wallet/deposits {signed} {json} -H "Idempotency-Key: deposit-$RANDOM$RANDOM" -d '{{"amount":{{"amount":10000,"currency":"USD"}}}}'
+curl -sw '\n' '{api}/v1/products?q=mug'
+curl -sw '\n' {api}/v1/orders {signed} {json} -H "Idempotency-Key: order-$RANDOM$RANDOM" -d '{{"items":[{{"sku":"MUG-BLUE","quantity":2}}],"payment":{{"method":"wallet"}}}}'
+curl -sw '\n' {api}/v1/orders {signed}
 "#
     )
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use emporium_auth_api::MAX_LIFETIME_SECS;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The section `auth` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// How long an access token is good, in seconds; 60 to 900.

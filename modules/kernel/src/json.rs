@@ -8,7 +8,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use schemars::{JsonSchema, SchemaGenerator};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::route::{Describe, Operation};
 use crate::{FieldError, Problem};
@@ -88,7 +88,9 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
-        if inner.is_data() { refused(&path, &inner) } else { malformed(&inner) }
+        // serde_json calls a `null` or a number in the place of an enum a fault of syntax, which it is not.
+        let is_json = || serde_json::from_slice::<IgnoredAny>(body).is_ok();
+        if inner.is_data() || is_json() { refused(&path, &inner) } else { malformed(&inner) }
     })?;
     reader.end().map_err(|error| malformed(&error))?;
     Ok(value)
@@ -209,6 +211,8 @@ mod tests {
             assert_eq!(refusal(body), expected, "{body}");
         }
         assert_eq!(refusal(&"[".repeat(10_000)).2, "too_deep");
+        let problem = parse::<crate::Role>(b"null").expect_err("is no role");
+        assert_eq!((problem.status, problem.errors[0].code.as_str()), (422, "invalid_value"));
     }
 
     #[test]

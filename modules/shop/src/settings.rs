@@ -1,10 +1,10 @@
 //! The section `[shop]` of config.toml.
 
 use emporium_kernel::Currency;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How the shop sells.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The currency that imports and the sample catalogue use.

@@ -1,13 +1,13 @@
 //! What can be set for the wallet.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The section of the wallet.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// When a deposit is credited: `pending` waits until a payment provider or staff confirms it, `instant` credits
-    /// it at once and is for demonstrations only.
+    /// When a deposit is credited. Set by `payments.deposits`, which goes for every way of paying in.
+    #[serde(skip)]
     pub deposits: Deposits,
     /// The largest amount of one deposit, withdrawal, transfer, credit or debit, in minor units.
     pub max_amount_minor: i64,
@@ -20,10 +20,10 @@ impl Default for Settings {
 }
 
 /// When a deposit is credited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Deposits {
     /// When it is confirmed.
+    #[default]
     Pending,
     /// At once.
     Instant,
