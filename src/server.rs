@@ -71,7 +71,8 @@ impl Server {
         Ok(Self { addresses, public, management, stop, modules, settings: settings.clone(), clock, random })
     }
 
-    /// Answers until SIGTERM or SIGINT, then finishes what it has begun.
+    /// Answers until SIGTERM or SIGINT, then answers what is in flight. Orders that are still on their way by then are
+    /// taken up again at the next start.
     pub async fn run(self) -> anyhow::Result<()> {
         let draining = Draining::default();
         let background = workers::start(&self.modules, &draining).await?;
@@ -94,6 +95,7 @@ impl Server {
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::new(edge.clone()))
+                .app_data(web::Data::from(modules.clone()))
                 .app_data(web::Data::new(draining.clone()))
                 .wrap(tracing_actix_web::TracingLogger::<RequestSpan>::new())
                 .wrap(metrics.clone())
@@ -140,7 +142,9 @@ async fn drain_on_signal(mut stop: Signals, draining: Draining, modules: Arc<Mod
         _ = stop.terminate.recv() => {}
         _ = stop.interrupt.recv() => {}
     }
-    tracing::info!("stopping: what has begun is finished, nothing new is taken");
+    tracing::info!(
+        "stopping: requests in flight are answered; orders still on their way are finished at the next start"
+    );
     draining.begin();
     modules.drain();
     let [public, management] = handles;

@@ -124,6 +124,9 @@ pub struct Overrides {
     pub deposits: Option<String>,
     /// `log.level`, which commands that print override.
     pub log_level: Option<String>,
+    /// Whether every module is held and keeps its data in the data folder, whatever is configured: for data that is
+    /// thrown away.
+    pub all_in_data: bool,
 }
 
 impl Settings {
@@ -201,10 +204,17 @@ fn overridden(layers: Figment, overrides: &Overrides) -> Figment {
     ];
     let set = values.into_iter().filter_map(|(key, value)| value.map(|value| (key, value)));
     let layers = set.fold(layers, |layers, (key, value)| layers.merge(Serialized::default(key, value)));
+    let layers = if overrides.all_in_data { all_in_data(layers) } else { layers };
     match &overrides.modules {
         Some(held) => layers.merge(Serialized::default("modules.held", held)),
         None => layers,
     }
+}
+
+fn all_in_data(layers: Figment) -> Figment {
+    let held = Serialized::default("modules.held", Vec::<String>::new());
+    let places = MODULES.iter().map(|module| Serialized::default(&format!("modules.{module}.database"), ""));
+    places.fold(layers.merge(held), |layers, place| layers.merge(place))
 }
 
 /// The keys of the first level; a module's section is checked by the module.
@@ -265,6 +275,17 @@ mod tests {
             let error = format!("{:#}", load(text).expect_err(text));
             assert!(error.contains(part), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn throw_away_data_stays_apart_from_configured_databases() {
+        let file = tempfile::NamedTempFile::with_suffix(".toml").expect("a file");
+        let text = "[modules]\nheld = [\"auth\"]\nwallet.database = \"sqlite:///srv/wallet.db\"";
+        std::fs::write(file.path(), text).expect("writes");
+        let overrides = Overrides { data: Some("/tmp/x".into()), all_in_data: true, ..Overrides::default() };
+        let settings = Settings::load(&[file.path().to_owned()], &overrides).expect("valid");
+        assert_eq!(settings.database("wallet").expect("a place"), Url::file("/tmp/x/wallet.db"));
+        assert!(settings.holds("shop"));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use actix_web::web;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use emporium_database::{Database, Migrations, Url};
 use emporium_kernel::{Authenticator, Clock, Random, Routes};
 
-use crate::settings::Settings;
+use crate::settings::{MODULES, Settings};
 
 /// How the databases are opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,16 +21,12 @@ pub enum Mode {
 /// The modules of this process.
 pub struct Modules {
     /// Users and tokens.
-    #[cfg(feature = "auth")]
     pub auth: Option<Arc<emporium_auth::Users>>,
     /// Stock.
-    #[cfg(feature = "inventory")]
     pub inventory: Option<Arc<emporium_inventory::Stock>>,
     /// Money.
-    #[cfg(feature = "wallet")]
     pub wallet: Option<Arc<emporium_wallet::Ledger>>,
     /// Catalogue, carts and orders.
-    #[cfg(feature = "shop")]
     pub shop: Option<Arc<emporium_shop::Shop>>,
     authenticator: Arc<dyn Authenticator>,
 }
@@ -38,7 +34,6 @@ pub struct Modules {
 impl Modules {
     /// Opens every module that the settings name.
     pub fn open(settings: &Settings, mode: Mode, clock: &Clock, random: &Random) -> anyhow::Result<Self> {
-        refuse_what_is_not_compiled(settings)?;
         let opener = Opener { settings, mode, clock, random };
         let auth = opener.auth()?;
         let inventory = opener.inventory()?;
@@ -101,48 +96,19 @@ impl Modules {
     }
 }
 
-/// What this build can hold.
-pub const COMPILED: &[&str] = &[
-    #[cfg(feature = "auth")]
-    "auth",
-    #[cfg(feature = "inventory")]
-    "inventory",
-    #[cfg(feature = "shop")]
-    "shop",
-    #[cfg(feature = "wallet")]
-    "wallet",
-];
-
-/// The public routes of everything this build can hold.
+/// The public routes of every module.
 pub fn all_routes() -> Routes {
-    let routes = Routes::new("none");
-    #[cfg(feature = "shop")]
-    let routes = routes.and(emporium_shop::routes());
-    #[cfg(feature = "inventory")]
-    let routes = routes.and(emporium_inventory::routes());
-    #[cfg(feature = "wallet")]
-    let routes = routes.and(emporium_wallet::routes());
-    #[cfg(feature = "auth")]
-    let routes = routes.and(emporium_auth::routes());
-    routes
+    let (shop, inventory) = (emporium_shop::routes(), emporium_inventory::routes());
+    shop.and(inventory).and(emporium_wallet::routes()).and(emporium_auth::routes())
 }
 
 /// Reads every held module's section, to name mistakes without opening anything.
 pub fn check_sections(settings: &Settings) -> anyhow::Result<()> {
-    refuse_what_is_not_compiled(settings)?;
-    settings.section::<emporium_auth::Settings>("auth")?;
+    settings.section::<emporium_auth::Settings>("auth")?.check().map_err(|error| anyhow!("[auth] {error}"))?;
     settings.section::<emporium_inventory::Settings>("inventory")?;
     settings.section::<emporium_wallet::Settings>("wallet")?;
     settings.section::<emporium_shop::Settings>("shop")?;
-    Ok(())
-}
-
-fn refuse_what_is_not_compiled(settings: &Settings) -> anyhow::Result<()> {
-    let missing = settings.general.modules.held.iter().find(|name| !COMPILED.contains(&name.as_str()));
-    if let Some(name) = missing {
-        bail!("this build does not hold {name}; build it with --features {name}");
-    }
-    Ok(())
+    MODULES.iter().try_for_each(|module| settings.database(module).map(drop))
 }
 
 struct Opener<'a> {

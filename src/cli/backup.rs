@@ -7,7 +7,7 @@ use emporium_database::Url;
 use serde_json::json;
 
 use super::Context;
-use crate::settings::{MODULES, Overrides};
+use crate::settings::Overrides;
 
 /// Options of `backup`.
 #[derive(Args, Debug)]
@@ -19,11 +19,15 @@ pub struct Options {
     dry_run: bool,
 }
 
-/// Copies each held database and checks the copy.
+/// The shop goes first: an order that is placed while the copies are made is then still pending in its copy, and its
+/// saga is finished after a restore from what stock and wallet have of it.
+const ORDER: [&str; 4] = ["shop", "inventory", "wallet", "auth"];
+
+/// Copies each held database and checks the copy. Keys are not copied: they stay where they are.
 pub fn run(context: &Context, options: &Options) -> anyhow::Result<u8> {
     let settings = context.settings(Overrides::default())?;
     let mut copies = Vec::new();
-    for module in MODULES.iter().filter(|module| settings.holds(module)) {
+    for module in ORDER.iter().filter(|module| settings.holds(module)) {
         let from: Url = settings.database(module)?;
         let to = options.to.join(format!("{module}.db"));
         if !options.dry_run {

@@ -104,13 +104,15 @@ async fn databases(context: &Context, settings: &Settings) -> Vec<Check> {
         }
     };
     let mut checks = vec![Check { check: "databases", ok: true, detail: "open and up to date".to_owned() }];
-    match verify::all(&modules, &emporium_kernel::Call::internal("doctor")).await {
-        Ok(audits) => checks.extend(audits.into_iter().map(|(check, audit)| {
-            let first = audit.findings.first().map(|f| format!("{}: {}: {}", f.invariant, f.subject, f.detail));
-            let detail = first.unwrap_or_else(|| format!("{} rows checked, clean", audit.checked));
-            Check { check, ok: audit.is_clean(), detail }
-        })),
-        Err(error) => checks.push(Check { check: "books", ok: false, detail: error.to_string() }),
+    for (check, audit) in verify::all(&modules, &emporium_kernel::Call::internal("doctor")).await {
+        checks.push(match audit {
+            Ok(audit) => {
+                let first = audit.findings.first().map(|f| format!("{}: {}: {}", f.invariant, f.subject, f.detail));
+                let detail = first.unwrap_or_else(|| format!("{} rows checked, clean", audit.checked));
+                Check { check, ok: audit.is_clean(), detail }
+            }
+            Err(error) => Check { check, ok: false, detail: format!("could not be checked: {error}") },
+        });
     }
     checks
 }

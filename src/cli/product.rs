@@ -57,7 +57,7 @@ fn currency(code: &str) -> Result<Currency, String> {
 pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Import { file, stock, currency, dry_run } => {
-            let opened = context.open(Mode::Own)?;
+            let opened = context.open(if dry_run { Mode::ReadOnly } else { Mode::Own })?;
             let shop = opened.modules.shop.clone().context("this configuration does not hold shop")?;
             let stock = if stock == Stock::Set { StockMode::Set } else { StockMode::Created };
             let currency = currency.unwrap_or(shop.settings().currency);

@@ -15,7 +15,8 @@ use actix_web_prom::{PrometheusMetrics, PrometheusMetricsBuilder};
 use emporium_kernel::{Call, Clock, Outage, Problem, Random, RequestId, Routes, in_request, metric, openapi};
 use futures_util::FutureExt;
 
-use super::Draining;
+use super::{Draining, management};
+use crate::wiring::Modules;
 
 /// What the layer needs.
 #[derive(Clone)]
@@ -140,10 +141,10 @@ pub fn mount(app: &mut web::ServiceConfig, docs: Option<&Docs>) {
     app.service(utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").config(config));
 }
 
-async fn ready(draining: web::Data<Draining>) -> HttpResponse {
-    if draining.is_on() {
-        HttpResponse::ServiceUnavailable().body("draining")
-    } else {
+async fn ready(modules: web::Data<Modules>, draining: web::Data<Draining>) -> HttpResponse {
+    if management::is_ready(&modules, &draining).await {
         HttpResponse::Ok().body("ready")
+    } else {
+        HttpResponse::ServiceUnavailable().body("unready")
     }
 }

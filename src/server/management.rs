@@ -7,7 +7,7 @@ use prometheus::{Encoder, TextEncoder};
 use serde_json::{Map, Value, json};
 
 use super::Draining;
-use crate::wiring::{COMPILED, Modules};
+use crate::wiring::Modules;
 
 /// Mounts the routes.
 pub fn mount(app: &mut web::ServiceConfig) {
@@ -26,15 +26,21 @@ async fn liveness() -> HttpResponse {
 
 /// Whether requests should come here: own databases answer, and the process is not draining.
 async fn readiness(modules: web::Data<Modules>, draining: web::Data<Draining>) -> HttpResponse {
-    let components = databases(&modules).await;
-    let up = !draining.is_on() && components.values().all(|component| component["status"] == "UP");
-    status(up, None)
+    status(is_ready(&modules, &draining).await, None)
 }
 
 async fn health(modules: web::Data<Modules>, draining: web::Data<Draining>) -> HttpResponse {
     let components = databases(&modules).await;
-    let up = !draining.is_on() && components.values().all(|component| component["status"] == "UP");
-    status(up, Some(components))
+    status(!draining.is_on() && all_up(&components), Some(components))
+}
+
+/// Whether the process takes new work: what both listeners say.
+pub async fn is_ready(modules: &Modules, draining: &Draining) -> bool {
+    !draining.is_on() && all_up(&databases(modules).await)
+}
+
+fn all_up(components: &Map<String, Value>) -> bool {
+    components.values().all(|component| component["status"] == "UP")
 }
 
 fn status(up: bool, components: Option<Map<String, Value>>) -> HttpResponse {
@@ -58,7 +64,7 @@ async fn info(modules: web::Data<Modules>) -> HttpResponse {
     let held: Vec<&str> = modules.databases().iter().map(|(name, _)| *name).collect();
     HttpResponse::Ok().json(json!({
         "app": {"name": "emporium", "version": env!("CARGO_PKG_VERSION")},
-        "modules": {"held": held, "compiled": COMPILED},
+        "modules": {"held": held},
     }))
 }
 

@@ -1,10 +1,12 @@
 //! What runs beside the listeners: recovery of orders, sweepers, and the hourly proof that the books are right.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use emporium_kernel::Call;
+use emporium_kernel::{Call, Finding};
+use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 
 use super::Draining;
@@ -13,6 +15,9 @@ use crate::wiring::Modules;
 const RECOVER_EVERY: Duration = Duration::from_millis(250);
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 const VERIFY_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// How long after the start the first round of what is rarely done comes: sweepers go first.
+const FIRST_ROUND: Duration = Duration::from_secs(60);
 
 /// The running workers.
 pub struct Workers(Vec<JoinHandle<()>>);
@@ -75,14 +80,16 @@ where
 {
     let draining = draining.clone();
     actix_web::rt::spawn(async move {
-        let mut due = tokio::time::Instant::now() + period.min(Duration::from_secs(1));
+        let mut due = tokio::time::Instant::now() + period.min(FIRST_ROUND);
         while !draining.is_on() {
             tokio::time::sleep(Duration::from_millis(50).min(period)).await;
             if tokio::time::Instant::now() < due {
                 continue;
             }
-            if let Err(error) = round().await {
-                tracing::warn!(%error, "a round of background work failed");
+            match AssertUnwindSafe(round()).catch_unwind().await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "a round of background work failed"),
+                Err(_) => tracing::error!("a round of background work panicked"),
             }
             due = tokio::time::Instant::now() + period;
         }
@@ -91,15 +98,13 @@ where
 
 /// Checks every invariant and says loudly what is wrong.
 async fn verify(modules: Arc<Modules>) -> anyhow::Result<()> {
-    for (name, audit) in crate::cli::verify::all(&modules, &Call::internal("verify")).await? {
-        for finding in &audit.findings {
-            tracing::error!(
-                module = name,
-                invariant = finding.invariant,
-                subject = finding.subject,
-                detail = finding.detail,
-                "the books are wrong"
-            );
+    for (module, audit) in crate::cli::verify::all(&modules, &Call::internal("verify")).await {
+        match audit {
+            Ok(audit) => audit.findings.iter().for_each(|finding| {
+                let Finding { invariant, subject, detail } = finding;
+                tracing::error!(module, invariant, subject, detail, "the books are wrong");
+            }),
+            Err(error) => tracing::error!(module, %error, "the books could not be checked"),
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use emporium_auth_api::{AuthError, Email, FindUser, KeySet, User, UserId};
-use emporium_kernel::{Answer, Anyone, Json, Problem, Role, Routes, SignedIn, Timestamp, Unauthenticated};
+use emporium_kernel::{Answer, Json, Problem, Public, Role, Routes, SignedIn, Timestamp, Unauthenticated};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -102,25 +102,25 @@ fn private(tokens: Tokens) -> Answer<Tokens> {
     Answer::new(tokens).header(CACHE_CONTROL, "no-store".to_owned())
 }
 
-async fn register(_: Anyone, users: Data<Users>, body: Json<Register>) -> Result<Answer<Registered, 201>, Problem> {
+async fn register(_: Public, users: Data<Users>, body: Json<Register>) -> Result<Answer<Registered, 201>, Problem> {
     let Register { email, password, name } = body.0;
     let user = users.create_user(email, name, password, [Role::Customer].into()).await.map_err(problem)?;
     Ok(Answer::new(user.into()))
 }
 
-async fn login(_: Anyone, users: Data<Users>, body: Json<Login>) -> Result<Answer<Tokens>, Problem> {
+async fn login(_: Public, users: Data<Users>, body: Json<Login>) -> Result<Answer<Tokens>, Problem> {
     Ok(private(users.login(body.0.email, body.0.password).await?))
 }
 
-async fn refresh(_: Anyone, users: Data<Users>, body: Json<Refresh>) -> Result<Answer<Tokens>, Problem> {
+async fn refresh(_: Public, users: Data<Users>, body: Json<Refresh>) -> Result<Answer<Tokens>, Problem> {
     Ok(private(users.refresh(&body.0.refresh_token).await?))
 }
 
-async fn logout(_: Anyone, users: Data<Users>, body: Json<Refresh>) -> Result<Answer<(), 204>, Problem> {
+async fn logout(_: Public, users: Data<Users>, body: Json<Refresh>) -> Result<Answer<(), 204>, Problem> {
     Ok(Answer::new(users.logout(&body.0.refresh_token).await?))
 }
 
-async fn bootstrap(_: Anyone, users: Data<Users>, body: Json<Bootstrap>) -> Result<Answer<Registered, 201>, Problem> {
+async fn bootstrap(_: Public, users: Data<Users>, body: Json<Bootstrap>) -> Result<Answer<Registered, 201>, Problem> {
     let Bootstrap { secret, email, password, name } = body.0;
     let user = users.bootstrap(&secret, email, name.into_string(), password).await.map_err(problem)?;
     Ok(Answer::new(user.into()))
@@ -138,6 +138,6 @@ async fn me(who: SignedIn, users: Data<Users>) -> Result<Answer<Me>, Problem> {
     }
 }
 
-async fn jwks(_: Anyone, users: Data<Users>) -> Answer<KeySet> {
+async fn jwks(_: Public, users: Data<Users>) -> Answer<KeySet> {
     Answer::new(users.key_set()).header(CACHE_CONTROL, "public, max-age=300".to_owned())
 }

@@ -63,7 +63,7 @@ impl Settings {
     }
 
     /// Why these settings are refused.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         let (least_memory, least_passes) = if self.cheap_hashes { (8, 1) } else { (LEAST_MEMORY_KIB, LEAST_PASSES) };
         let longest_token = u32::try_from(MAX_LIFETIME_SECS).unwrap_or(0);
         within("access_token_secs", self.access_token_secs, 60, longest_token)?;

@@ -13,15 +13,27 @@ struct Verdict {
     verdict: String,
 }
 
-/// Copies the database at `from` to the new file `to`, readable by its owner alone, and checks the copy.
+/// Copies the database at `from` to the new file `to`, readable by its owner alone. It has that name only once it is
+/// whole, checked and on the disk.
 pub fn backup(from: &Url, to: &Path) -> Result<(), OpenError> {
-    let copy = Url::file(to);
-    connection::create_folder(&copy)?;
+    connection::create_folder(&Url::file(to))?;
     if to.exists() {
         let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         return Err(OpenError::File { path: to.to_owned(), source });
     }
+    let partial = to.with_extension("partial");
+    let failed = |source| OpenError::File { path: to.to_owned(), source };
+    if partial.exists() {
+        std::fs::remove_file(&partial).map_err(failed)?;
+    }
+    copy(from, &partial)?;
+    connection::create_file(&partial)?.sync_all().map_err(failed)?;
+    std::fs::rename(&partial, to).map_err(failed)
+}
+
+fn copy(from: &Url, to: &Path) -> Result<(), OpenError> {
     connection::create_file(to)?;
+    let copy = Url::file(to);
     let target = to.to_str().ok_or_else(|| OpenError::UnknownUrl(to.display().to_string()))?;
     let Db::Sqlite(source) = &mut connection::open_copier(from)?;
     let failed = |error: diesel::result::Error| OpenError::Connection(error.to_string());

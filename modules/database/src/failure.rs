@@ -1,7 +1,7 @@
 //! How work on a database ends when it does not succeed: refused by a rule, or failed by the storage.
 
 use diesel::result::{DatabaseErrorKind, Error};
-use emporium_kernel::{Fault, Outage};
+use emporium_kernel::{Fault, Outage, current_request_id};
 
 /// A refusal to be told to the caller, or a failure of the storage.
 #[derive(Debug)]
@@ -121,10 +121,11 @@ impl<E: Fault> Failure<E> {
             Self::Refused(refusal) => refusal,
             Self::Storage(error) => {
                 let outage = error.outage();
+                let request_id = current_request_id().map(|id| id.to_string());
                 if outage == Outage::Internal {
-                    tracing::error!(%error, "the storage failed");
+                    tracing::error!(%error, request_id, "the storage failed");
                 } else {
-                    tracing::warn!(%error, "the storage refused");
+                    tracing::warn!(%error, request_id, "the storage refused");
                 }
                 outage.into()
             }

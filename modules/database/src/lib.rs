@@ -153,11 +153,15 @@ impl Database {
         self.0.commits.clone()
     }
 
-    /// Whether it answers and takes writes: what readiness asks.
+    /// Whether it answers: what readiness asks. A writer that is merely busy or waits for room on the disk is alive.
     pub async fn is_ready(&self) -> bool {
-        let reads = self.read::<_, Outage, _>(|_| Ok(())).await.is_ok();
-        let writes = self.0.queue.is_none() || self.write::<_, Outage, _>(|_| Ok(())).await.is_ok();
-        reads && writes
+        let reads = self.read::<_, Outage, _>(|_| Ok(())).await;
+        let writes = match self.is_read_only() {
+            true => Ok(()),
+            false => self.write_in::<_, Outage, _>(Lane::Continuation, |_| Ok(())).await,
+        };
+        let alive = |answer| matches!(answer, Ok(()) | Err(Outage::Busy | Outage::StorageFull));
+        alive(reads) && alive(writes)
     }
 
     /// Finishes what is queued, writes the log back into the file and gives the database free.

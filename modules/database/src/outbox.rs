@@ -37,6 +37,17 @@ pub async fn after<E: Fault>(database: &Database, after: After) -> Result<Events
     Ok(Events { events })
 }
 
+/// Gives every committed event its number, at most 100,000 of them; the last number.
+pub async fn number_all<E: Fault>(database: &Database) -> Result<i64, E> {
+    for _ in 0..200 {
+        if !database.read(has_unnumbered).await? {
+            break;
+        }
+        database.write_in(Lane::Continuation, number).await?;
+    }
+    database.read(last_number).await
+}
+
 /// The highest number given so far.
 pub fn last_number<E>(db: &mut Db) -> Result<i64, Failure<E>> {
     let last: Option<Option<i64>> = dsl::outbox

@@ -9,9 +9,9 @@ pub fn savepoint<T, E>(db: &mut Db, work: impl FnOnce(&mut Db) -> Result<T, Fail
     db.batch_execute("savepoint part")?;
     let result = work(db);
     let end = if result.is_ok() { "release part" } else { "rollback to part; release part" };
-    // When the engine itself ended the transaction, the work's own error says why.
+    // When the engine itself ended the transaction, nothing the work says holds any more but the storage's own error.
     match (db.batch_execute(end), &result) {
-        (Err(error), Ok(_)) => Err(error.into()),
+        (Err(error), Ok(_) | Err(Failure::Refused(_))) => Err(error.into()),
         _ => result,
     }
 }

@@ -20,22 +20,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// What is committed within this time is read at once.
 const GATHER: Duration = Duration::from_millis(50);
 const AT_ONCE: u16 = 100;
-/// Rounds of numbering, 500 events each.
-const NUMBERING_ROUNDS: usize = 200;
-
-/// Gives every committed event its number; the last number.
-pub(crate) async fn number_all(database: &Database) -> Result<i64, InventoryError> {
-    let mut last = database.read(outbox::last_number::<InventoryError>).await?;
-    for _ in 0..NUMBERING_ROUNDS {
-        outbox::after::<InventoryError>(database, After { number: i64::MAX, limit: 1 }).await?;
-        let now: i64 = database.read(outbox::last_number::<InventoryError>).await?;
-        if now == last {
-            break;
-        }
-        last = now;
-    }
-    Ok(last)
-}
 
 struct Feed {
     database: Database,
@@ -56,7 +40,7 @@ pub(crate) async fn open(
     last: Option<i64>,
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, InventoryError> {
     let seat = stock.streams.clone().try_acquire_owned().map_err(|_| Outage::Busy)?;
-    let newest = number_all(&stock.database).await?;
+    let newest = outbox::number_all::<InventoryError>(&stock.database).await?;
     let feed = Feed {
         database: stock.database.clone(),
         supplier,

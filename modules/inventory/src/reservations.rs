@@ -6,7 +6,7 @@ mod reserve;
 use std::time::Duration;
 
 use diesel::prelude::*;
-use emporium_database::{Db, Failure, refuse};
+use emporium_database::{Db, Failure, StorageError, refuse, savepoint};
 use emporium_inventory_api::{InventoryError, Reservation, ReservationId, ReservationState};
 use emporium_kernel::Timestamp;
 
@@ -35,13 +35,23 @@ pub(crate) fn expire_due(db: &mut Db, at_once: u16, now: Timestamp) -> Done<usiz
     expire_each(db, &ids, now)
 }
 
+/// How many were expired. One that cannot be is left for `verify` to explain, so that the others go on.
 fn expire_each(db: &mut Db, ids: &[String], now: Timestamp) -> Done<usize> {
+    let mut expired = 0;
     for id in ids {
-        if step(db, id, Reserved, Expired, now)? {
-            move_lines(db, id, Kind::Expire, now)?;
+        match savepoint(db, |db| expire(db, id, now)) {
+            Ok(()) => expired += 1,
+            Err(Failure::Storage(error @ StorageError::Corrupt(_))) => {
+                tracing::error!(reservation = id, %error, "a reservation could not be expired");
+            }
+            Err(failure) => return Err(failure),
         }
     }
-    Ok(ids.len())
+    Ok(expired)
+}
+
+fn expire(db: &mut Db, id: &str, now: Timestamp) -> Done<()> {
+    if step(db, id, Reserved, Expired, now)? { move_lines(db, id, Kind::Expire, now) } else { Ok(()) }
 }
 
 /// Takes reserved stock off the shelf. Repeating it changes nothing.

@@ -8,7 +8,7 @@ use emporium_inventory_api::InventoryError;
 use emporium_kernel::Timestamp;
 
 use crate::error::Done;
-use crate::{Stock, commands, feed, reservations};
+use crate::{Stock, commands, reservations};
 
 /// Transactions of one kind in one sweep; what is left over waits for the next.
 const ROUNDS: usize = 50;
@@ -44,7 +44,7 @@ pub(crate) async fn sweep(stock: &Stock) -> Result<(), InventoryError> {
     rounds(stock, 500, move |db| commands::prune(db, now)).await?;
     rounds(stock, 500, move |db| idempotency::prune(db, now)).await?;
     // Only events with a number are forgotten, and nobody else may be reading.
-    feed::number_all(&stock.database).await?;
+    outbox::number_all::<InventoryError>(&stock.database).await?;
     rounds(stock, 500, move |db| outbox::prune(db, now)).await
 }
 

@@ -4,6 +4,8 @@
 mod levels;
 mod movements;
 
+use std::time::Duration;
+
 use diesel::prelude::*;
 use emporium_database::Db;
 use emporium_inventory_api::{InventoryError, ReservationState};
@@ -18,7 +20,7 @@ use crate::schema::reservation;
 pub(crate) async fn verify(stock: &Stock) -> Result<Audit, InventoryError> {
     let audit = levels::check(&stock.database, Audit::default()).await?;
     let audit = movements::check(&stock.database, audit).await?;
-    let latest = stock.clock.now().minus(stock.settings.sweep_every() * 2);
+    let latest = stock.clock.now().minus((stock.settings.sweep_every() * 2).max(GRACE));
     stock.database.read(move |db| overdue(db, audit, latest)).await
 }
 
@@ -28,6 +30,9 @@ fn note(audit: &mut Audit, invariant: &str, subject: impl Into<String>, detail: 
         audit.find(invariant, subject, detail);
     }
 }
+
+/// How long after its end a reservation may still stand: a process that was just started has not swept yet.
+const GRACE: Duration = Duration::from_secs(120);
 
 /// Reservations that two sweeps should have expired.
 fn overdue(db: &mut Db, mut audit: Audit, latest: Timestamp) -> Done<Audit> {

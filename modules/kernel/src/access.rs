@@ -72,6 +72,28 @@ async fn caller_of(request: HttpRequest) -> Result<Option<Arc<Caller>>, Problem>
     Ok(Some(authenticator.authenticate(token?).await?))
 }
 
+/// Everybody; a token is not looked at, so that an expired one does no harm.
+#[derive(Clone, Debug)]
+pub struct Public {
+    /// The context to call neighbours with.
+    pub call: Call,
+}
+
+impl FromRequest for Public {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self { call: call_of(request) }))
+    }
+}
+
+impl Describe for Public {
+    fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
+        operation.allow("anyone", &[]);
+    }
+}
+
 /// Everybody, with or without a token; a token that is sent must be valid.
 #[derive(Clone, Debug)]
 pub struct Anyone {
@@ -158,14 +180,6 @@ impl Seller {
     /// The supplier whose products alone the caller may see; `None` for staff, who see all.
     pub fn supplier(&self) -> Option<&str> {
         (!self.caller.is_staff()).then_some(self.caller.id.as_str())
-    }
-}
-
-impl FromRequest for Call {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(call_of(request)))
     }
 }
 

@@ -117,6 +117,13 @@ impl Call {
         Self::new(RequestId(format!("job_{name}").into()), Self::PATIENCE)
     }
 
+    /// The same call with time of its own: for the parts of work that takes longer than a request may.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        let Self { caller, traceparent, .. } = self.clone();
+        Self { caller, traceparent, ..Self::new(self.request.clone(), Self::PATIENCE) }
+    }
+
     /// The same call for this user.
     #[must_use]
     pub fn by(mut self, caller: Arc<Caller>) -> Self {

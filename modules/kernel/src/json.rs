@@ -8,7 +8,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use schemars::{JsonSchema, SchemaGenerator};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 use crate::route::{Describe, Operation};
 use crate::{FieldError, Problem};
@@ -89,7 +89,7 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         let path = error.path().to_string();
         let inner = error.into_inner();
         // serde_json calls a `null` or a number in the place of an enum a fault of syntax, which it is not.
-        let is_json = || serde_json::from_slice::<IgnoredAny>(body).is_ok();
+        let is_json = || serde_json::from_slice::<serde_json::Value>(body).is_ok();
         if inner.is_data() || is_json() { refused(&path, &inner) } else { malformed(&inner) }
     })?;
     reader.end().map_err(|error| malformed(&error))?;

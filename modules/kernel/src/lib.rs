@@ -23,7 +23,7 @@ mod remote;
 mod route;
 mod text;
 
-pub use access::{Admin, Anyone, Authenticator, Seller, SignedIn, Staff, Unauthenticated};
+pub use access::{Admin, Anyone, Authenticator, Public, Seller, SignedIn, Staff, Unauthenticated};
 pub use answer::{Answer, ETag, IfMatch, Stored};
 pub use audit::{Audit, Finding};
 pub use breaker::Breaker;
@@ -51,6 +51,3 @@ pub mod __private {
     pub use schemars;
     pub use serde;
 }
-
-/// Marks a point where a test build may stop the process; empty unless the feature `failpoints` is on.
-pub fn failpoint(_name: &'static str) {}

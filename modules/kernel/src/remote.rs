@@ -122,7 +122,11 @@ impl Remote {
         if !(unanswered && repeatable && !call.is_over() && self.0.budget.spend()) {
             return first;
         }
-        self.attempt(call, path, ask).await
+        match self.attempt::<Q, A, E>(call, path, ask).await {
+            // The second was not sent; what the first did is still unknown.
+            Err(error) if matches!(error.outage(), Some(Outage::Busy | Outage::DeadlineExceeded)) => first,
+            second => second,
+        }
     }
 
     async fn attempt<Q, A, E>(&self, call: &Call, path: &str, ask: &Q) -> Result<A, E>

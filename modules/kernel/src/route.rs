@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use actix_web::http::Method;
-use actix_web::{FromRequest, Handler, HttpResponse, Responder, ResponseError, web};
+use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{FromRequest, Handler, HttpResponse, Responder, ResponseError, guard, web};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
@@ -210,7 +211,7 @@ impl Routes {
                 Args::describe(operation, schemas);
                 H::Output::describe_answer(operation, schemas);
             },
-            mount: Arc::new(move || web::method(verb.clone()).to(handler.clone())),
+            mount: Arc::new(move || answering(&verb).to(handler.clone())),
         });
         self
     }
@@ -239,17 +240,34 @@ impl Routes {
         paths.sort_by_key(|path| path.matches('{').count());
         for path in paths {
             let mut resource = web::resource(path.to_owned());
+            let mut allowed: Vec<&str> = Vec::new();
             for route in self.list.iter().filter(|route| route.path == path) {
                 resource = resource.route((route.mount)());
+                allowed.push(route.method.as_str());
             }
-            app.service(resource.default_service(web::to(method_not_allowed)));
+            let allow = allowed.join(", ").replace("GET", "GET, HEAD");
+            app.service(resource.default_service(web::to(move || method_not_allowed(allow.clone()))));
         }
     }
 }
 
-async fn method_not_allowed() -> HttpResponse {
+/// What is read with GET can be asked about with HEAD (RFC 9110 section 9.1).
+fn answering(method: &Method) -> actix_web::Route {
+    if method == Method::GET {
+        return web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
+    }
+    web::method(method.clone())
+}
+
+/// 405 with the methods there are (RFC 9110 section 15.5.6).
+async fn method_not_allowed(allow: String) -> HttpResponse {
     let title = "this path does not take that method";
-    Problem::new(actix_web::http::StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", title).error_response()
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", title);
+    let mut response = problem.error_response();
+    if let Ok(allow) = HeaderValue::from_str(&allow) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
 }
 
 impl<T: JsonSchema, const STATUS: u16> DescribeAnswer for Answer<T, STATUS> {

@@ -103,6 +103,7 @@ impl Shop {
     /// Makes a cart: the user's, or a guest's with a token that is shown only now.
     pub(crate) async fn create_cart(&self, caller: Option<&Caller>, lines: Vec<Line>) -> Result<Cart, ShopError> {
         let (now, limit) = (self.clock.now(), self.settings.max_lines);
+        lines::bounded(&lines, limit)?;
         let id = CartId::new(now, &self.random);
         let token = caller.is_none().then(|| self.random.token::<32>());
         let row = CartRow {
@@ -187,13 +188,15 @@ impl Shop {
         self.place_basket(buyer, key, basket, checkout.expected_total).await
     }
 
-    /// Removes carts that nobody touched for as long as the settings say, at most 200 at once.
+    /// Removes carts that nobody touched for as long as the settings say, at most 200 at once. An order has copies of
+    /// everything it needs; only one that is still being placed keeps its cart.
     pub(crate) async fn sweep_carts(&self) -> Result<usize, ShopError> {
         let days = u64::from(self.settings.cart_days);
         let oldest = self.clock.now().minus(std::time::Duration::from_secs(days * 24 * 60 * 60)).micros();
         self.database
             .write_in(emporium_database::Lane::Continuation, move |db| {
-                let live = orders::table.filter(orders::live_cart.is_not_null()).select(orders::live_cart);
+                let unfinished = orders::step.ne("done").and(orders::live_cart.is_not_null());
+                let live = orders::table.filter(unfinished).select(orders::live_cart);
                 let old: Vec<String> = cart::table
                     .filter(cart::updated_at.lt(oldest).and(cart::id.nullable().ne_all(live)))
                     .select(cart::id)

@@ -12,7 +12,7 @@ mod settings;
 use std::sync::Arc;
 
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use emporium_database::{Database, Lane, Migrations, OpenError, Url, idempotency, outbox};
+use emporium_database::{Database, Db, Lane, Migrations, OpenError, Url, idempotency, outbox};
 use emporium_inventory_api::Inventory;
 use emporium_kernel::{After, Call, Clock, Events, Random};
 use emporium_shop_api::FeedError;
@@ -72,17 +72,30 @@ impl Shop {
         &self.database
     }
 
-    /// One round of what time brings: registrations that inventory has not heard of, carts, keys and events that
-    /// nobody needs any more.
+    /// A bounded sweep of what time brings: registrations that inventory has not heard of, and carts, keys and events
+    /// that nobody needs any more. One part that fails does not keep the others from being done.
     pub async fn sweep(&self) -> Result<(), ShopError> {
-        self.register_pending().await?;
-        self.sweep_carts().await?;
+        let registered = self.register_pending().await;
+        let carts = self.sweep_carts().await.map(drop);
+        registered.and(carts).and(self.prune().await)
+    }
+
+    /// Forgets old keys and events, as many as there are up to a bound.
+    async fn prune(&self) -> Result<(), ShopError> {
         let now = self.clock.now();
-        let prune = move |db: &mut emporium_database::Db| {
-            idempotency::prune(db, now)?;
-            outbox::prune(db, now).map(drop)
-        };
-        self.database.write_in(Lane::Continuation, prune).await
+        // Only events with a number are forgotten, and nobody may be reading them.
+        outbox::number_all::<ShopError>(&self.database).await?;
+        for _ in 0..50 {
+            let prune = move |db: &mut Db| {
+                let keys = idempotency::prune::<ShopError>(db, now)?;
+                Ok(keys.max(outbox::prune(db, now)?))
+            };
+            let pruned = self.database.write_in(Lane::Continuation, prune);
+            if pruned.await? < 500 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The shop's settings.

@@ -54,6 +54,10 @@ pub const MIGRATIONS: Migrations = Migrations::new(&EMBEDDED);
 
 /// Rows that one round of the sweeper ends of each kind at most.
 const SWEPT_AT_ONCE: i64 = 500;
+/// Fewer than this says that a round found all there was.
+const SWEPT_IN_A_ROUND: usize = 500;
+/// Rounds of one sweep; what is left over waits for the next.
+const ROUNDS: usize = 50;
 
 pub(crate) type Done<T> = Result<T, Failure<WalletError>>;
 
@@ -91,14 +95,14 @@ impl Ledger {
         clock: Clock,
         random: Random,
     ) -> Result<Arc<Self>, OpenError> {
-        if settings.deposits == Deposits::Instant {
-            tracing::warn!("deposits are credited at once, without any payment; this is for demonstrations only");
-        }
         Ok(Self::of(Database::open(url, MIGRATIONS)?, settings, users, clock, random))
     }
 
     /// The ledger in a database that is open already.
     pub fn of(database: Database, settings: Settings, users: Arc<dyn Auth>, clock: Clock, random: Random) -> Arc<Self> {
+        if settings.deposits == Deposits::Instant {
+            tracing::warn!("deposits are credited at once, without any payment; this is for demonstrations only");
+        }
         Arc::new(Self { database, settings, users, clock, random })
     }
 
@@ -113,11 +117,17 @@ impl Ledger {
         self.database.read(move |db| balances(db, &user)).await
     }
 
-    /// One round of what time brings: holds that nobody captured, tombstones and keys that nobody needs any more.
+    /// A bounded sweep of what time brings: holds that nobody captured, tombstones and keys that nobody needs any more.
     pub async fn sweep(&self) -> Result<(), WalletError> {
         let now = self.clock.now();
-        self.database.write_in(Lane::Continuation, move |db| expire(db, now)).await?;
-        self.database.write_in(Lane::Continuation, move |db| forget(db, now)).await
+        for _ in 0..ROUNDS {
+            let expired = self.database.write_in(Lane::Continuation, move |db| expire(db, now)).await?;
+            let forgotten = self.database.write_in(Lane::Continuation, move |db| forget(db, now)).await?;
+            if expired.max(forgotten) < SWEPT_IN_A_ROUND {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The user with this id; 404 when there is none.
@@ -186,28 +196,31 @@ fn balances(db: &mut Db, user: &str) -> Done<Vec<Balance>> {
 }
 
 /// Ends the holds whose time is over. One that cannot be ended is left for `verify` to explain, so that the others go on.
-fn expire(db: &mut Db, now: Timestamp) -> Done<()> {
+///
+/// How many were ended.
+fn expire(db: &mut Db, now: Timestamp) -> Done<usize> {
+    let mut expired = 0;
     for row in hold::overdue(db, HoldState::Held, now, SWEPT_AT_ONCE)? {
         let transfer = TransferId::derived(&["expire", &row.id]).to_string();
         let step = Step { transfer, actor: "sweeper".to_owned(), at: now };
         match savepoint(db, |db| resolve::expire(db, &row, &step)) {
-            Ok(_) => {}
+            Ok(_) => expired += 1,
             Err(Failure::Storage(error @ StorageError::Corrupt(_))) => {
                 tracing::error!(hold = row.id, %error, "a hold could not be expired");
             }
             Err(failure) => return Err(failure),
         }
     }
-    Ok(())
+    Ok(expired)
 }
 
-fn forget(db: &mut Db, now: Timestamp) -> Done<()> {
-    for row in hold::overdue(db, HoldState::Tombstone, now, SWEPT_AT_ONCE)? {
-        hold::forget(db, &row)?;
+/// Forgets what nobody needs any more; how many of the kind of which there was most.
+fn forget(db: &mut Db, now: Timestamp) -> Done<usize> {
+    let tombstones = hold::overdue(db, HoldState::Tombstone, now, SWEPT_AT_ONCE)?;
+    for row in &tombstones {
+        hold::forget(db, row)?;
     }
-    idempotency::prune(db, now)?;
-    outbox::prune(db, now)?;
-    Ok(())
+    Ok(tombstones.len().max(idempotency::prune(db, now)?).max(outbox::prune(db, now)?))
 }
 
 #[async_trait]

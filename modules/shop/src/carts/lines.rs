@@ -38,6 +38,11 @@ pub(super) fn of(db: &mut Db, cart: &str) -> Done<Vec<Line>> {
     stored(db, cart)?.into_iter().map(line).collect()
 }
 
+/// Refuses more lines than a cart may have, before the database is asked for anything.
+pub(super) fn bounded(lines: &[Line], limit: usize) -> Result<(), ShopError> {
+    if lines.len() <= limit { Ok(()) } else { Err(ShopError::TooManyLines { limit }) }
+}
+
 /// Adds lines; pieces of a SKU that is in the cart are added to its line.
 pub(super) fn add_all(db: &mut Db, cart: &str, lines: &[Line], ids: &[LineId], limit: usize) -> Done<()> {
     for (line, id) in lines.iter().zip(ids) {
@@ -94,6 +99,7 @@ impl Shop {
     /// Replaces all lines of a cart.
     pub(crate) async fn refill_cart(&self, id: CartId, visitor: Visitor, lines: Vec<Line>) -> Result<Cart, ShopError> {
         let (ids, limit) = (self.line_ids(lines.len()), self.settings.max_lines);
+        bounded(&lines, limit)?;
         let refill = move |db: &mut Db, cart: &str| {
             remove_all(db, cart)?;
             add_all(db, cart, &lines, &ids, limit)

@@ -88,8 +88,11 @@ impl Shop {
 /// Notes what inventory knows now; a product that was changed meanwhile has to be told again.
 fn mark(db: &mut Db, told: &[(ProductId, i64)]) -> Done<()> {
     for (id, version) in told {
-        let same = product::id.eq(id.as_str()).and(product::version.eq(version));
-        diesel::update(product::table.filter(same)).set(product::registered.eq(1)).execute(db)?;
+        let row = product::table.filter(product::id.eq(id.as_str()));
+        let same = row.filter(product::version.eq(version));
+        if diesel::update(same).set(product::registered.eq(1)).execute(db)? == 0 {
+            diesel::update(row).set(product::registered.eq(0)).execute(db)?;
+        }
     }
     Ok(())
 }

@@ -40,14 +40,14 @@ pub(crate) fn of(draft: &ProductDraft, categories: &[CategoryRef]) -> Terms {
         }
     };
     add(&draft.title, IN_TITLE);
-    for label in draft.tags.iter().chain([&draft.vendor, &draft.kind]).chain(categories.iter().map(|c| &c.name)) {
-        add(label, IN_LABEL);
-    }
     for sku in &draft.skus {
         add(&sku.sku, IN_SKU);
         add(&sku.barcode, IN_SKU);
-        add(&sku.title, IN_LABEL);
     }
+    for label in draft.tags.iter().chain([&draft.vendor, &draft.kind]).chain(categories.iter().map(|c| &c.name)) {
+        add(label, IN_LABEL);
+    }
+    draft.skus.iter().for_each(|sku| add(&sku.title, IN_LABEL));
     add(&plain(&draft.description), IN_DESCRIPTION);
     terms
 }

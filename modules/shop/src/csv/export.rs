@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use crate::catalogue::product::CategoryRef;
 use crate::catalogue::{Product, ProductDraft, Slug};
-use crate::csv::import::afresh;
 use crate::csv::stock::on_hand;
 use crate::csv::{Columns, Listing, ProductWriter};
 use crate::{Shop, ShopError};
@@ -57,7 +56,7 @@ pub async fn export(shop: &Shop, call: &Call, out: impl Write) -> Result<Exporte
     let mut pages = Pages { shop, after: None };
     while let Some(page) = pages.next().await? {
         let skus: Vec<Sku> = page.iter().flat_map(|product| &product.skus).map(|sku| sku.sku.clone()).collect();
-        let stock = on_hand(shop, &afresh(call), &skus).await?;
+        let stock = on_hand(shop, &call.afresh(), &skus).await?;
         for product in &page {
             if !writer.write(&listing(product, &stock))? {
                 return Err(ExportError::Changed { slug: product.slug.to_string() });

@@ -126,14 +126,6 @@ fn batch(mut file: ProductFile) -> Result<(ProductFile, Vec<Read>), ShopError> {
     Ok((file, batch))
 }
 
-/// The same call with time of its own: an import takes longer than a request may.
-pub(super) fn afresh(call: &Call) -> Call {
-    let mut fresh = Call::new(call.request.clone(), Call::PATIENCE);
-    fresh.caller.clone_from(&call.caller);
-    fresh.traceparent.clone_from(&call.traceparent);
-    fresh
-}
-
 fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
@@ -158,7 +150,7 @@ impl<'a> Run<'a> {
 
     /// Imports some products.
     async fn take(&mut self, call: &Call, batch: Vec<Read>, tell: &mut impl FnMut(Progress)) -> Result<(), ShopError> {
-        let call = &afresh(call);
+        let call = &call.afresh();
         let known = known::of(self.shop, &batch).await?;
         let mut remarks: Vec<Remark> = Vec::new();
         remarks.extend(self.stock.set_new(call, &batch, &known).await?);

@@ -45,6 +45,12 @@ struct Wish {
     pieces: i64,
 }
 
+/// What a product of the file says of SKUs that the catalogue has as its own; another product's are left alone.
+fn own_wishes<'a>(product: &'a Read, known: &'a Known) -> impl Iterator<Item = Wish> + 'a {
+    let slug = product.listing.draft.slug.as_ref();
+    wishes_of(product).filter(move |wish| slug.is_some() && known.get(&wish.sku) == slug)
+}
+
 impl Wish {
     fn refused(&self, why: impl std::fmt::Display) -> Remark {
         let message = format!("the stock of {} was left as it is: {why}", self.sku);
@@ -109,7 +115,7 @@ impl<'a> Stock<'a> {
         if self.mode == StockMode::Created {
             return Ok(Vec::new());
         }
-        let wishes = batch.iter().flat_map(wishes_of).filter(|wish| known.contains_key(&wish.sku)).collect::<Vec<_>>();
+        let wishes: Vec<Wish> = batch.iter().flat_map(|product| own_wishes(product, known)).collect();
         let names: Vec<Sku> = wishes.iter().map(|wish| wish.sku.clone()).collect();
         let levels = levels(self.shop, call, &names).await?;
         let (mut different, mut remarks) = (Vec::new(), Vec::new());

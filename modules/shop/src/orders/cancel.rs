@@ -8,7 +8,7 @@ use emporium_kernel::{Caller, Idempotency, Timestamp};
 use emporium_shop_api::OrderId;
 
 use super::order::{Placing, Step, find};
-use super::place::Placement;
+use super::place::{Placement, Started};
 use super::saga::{Cause, Transition};
 use super::transitions::take;
 use crate::error::Done;
@@ -44,32 +44,38 @@ impl Shop {
         };
         let (id, actor, staff) = (id.clone(), caller.id.clone(), by == Canceller::Staff);
         let (now, lease) = (self.clock.now(), self.lease_from_now());
-        let begun = self
-            .database
-            .write(move |db| match idempotency::seen(db, &key)? {
-                Seen::Never => {
-                    let order = own(db, id.as_str(), (!staff).then_some(actor.as_str()))?;
-                    let order = begin(db, order, reason, &actor, now, lease)?;
-                    idempotency::point(db, &key, id.as_str(), now)?;
-                    Ok(Cancelled::Now(order))
-                }
-                Seen::Target(target) if target == id.as_str() => {
-                    Ok(Cancelled::Before(own(db, &target, (!staff).then_some(actor.as_str()))?))
-                }
-                Seen::Target(_) | Seen::Answered(_) | Seen::Reused => Ok(Cancelled::KeyReused),
+        let cancel = move |db: &mut Db| match idempotency::seen(db, &key)? {
+            Seen::Never => {
+                let order = own(db, id.as_str(), (!staff).then_some(actor.as_str()))?;
+                let order = begin(db, order, reason, &actor, now, lease)?;
+                idempotency::point(db, &key, id.as_str(), now)?;
+                Ok(Cancelled::Now(order))
+            }
+            Seen::Target(target) if target == id.as_str() => {
+                Ok(Cancelled::Before(own(db, &target, (!staff).then_some(actor.as_str()))?))
+            }
+            Seen::Target(_) | Seen::Answered(_) | Seen::Reused => Ok(Cancelled::KeyReused),
+        };
+        let shop = self.clone();
+        let begin = async move {
+            Ok(match shop.database.write(cancel).await? {
+                Cancelled::Now(order) => shop.start(order),
+                Cancelled::Before(order) => Started::answered(before(order)?),
+                Cancelled::KeyReused => Started::answered(Placement::KeyReused),
             })
-            .await?;
-        match begun {
-            Cancelled::KeyReused => Ok(Placement::KeyReused),
-            Cancelled::Now(order) => self.drive_and_wait(order).await,
-            Cancelled::Before(order) if order.row.step != Step::Done.name() => {
-                Ok(Placement::Accepted(order.view().map_err(Failure::into_fault)?))
-            }
-            Cancelled::Before(order) => {
-                let order = order.view().map_err(Failure::into_fault)?;
-                Ok(Placement::Finished { order, refusal: None, replayed: true })
-            }
-        }
+        };
+        self.in_task(begin).await
+    }
+}
+
+/// The answer to a repeated key.
+fn before(order: Placing) -> Result<Placement, ShopError> {
+    let (done, accepted) = (order.row.step == Step::Done.name(), order.row.accepted == 1);
+    let view = |order: Placing| order.view().map_err(Failure::into_fault);
+    match (done, accepted) {
+        (true, _) => Ok(Placement::Finished { order: view(order)?, refusal: None, replayed: true }),
+        (false, true) => Ok(Placement::Accepted(view(order)?)),
+        (false, false) => Ok(Placement::InProgress),
     }
 }
 
@@ -81,10 +87,16 @@ pub(crate) fn own(db: &mut Db, id: &str, buyer: Option<&str>) -> Done<Placing> {
 
 fn begin(db: &mut Db, order: Placing, reason: &str, actor: &str, now: Timestamp, lease: Timestamp) -> Done<Placing> {
     if order.step()? != Step::Pending {
-        let done = order.step()? == Step::Done;
-        let order_status = if done { order.row.status.clone() } else { order.row.step.clone() };
-        return refuse(ShopError::NotAllowed { order_status, allowed_actions: Vec::new() });
+        return not_allowed(&order);
     }
     let cause = Cause { reason: reason.to_owned(), refusal: None };
-    take(db, &order, Transition::Abort(cause), actor, now, lease)
+    let order = take(db, &order, Transition::Abort(cause), actor, now, lease)?;
+    // Another was faster: whatever it did, it is not undone.
+    if order.step()? == Step::Aborting { Ok(order) } else { not_allowed(&order) }
+}
+
+fn not_allowed<T>(order: &Placing) -> Done<T> {
+    let done = order.step()? == Step::Done;
+    let order_status = if done { order.row.status.clone() } else { order.row.step.clone() };
+    refuse(ShopError::NotAllowed { order_status, allowed_actions: Vec::new() })
 }

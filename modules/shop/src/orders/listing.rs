@@ -112,8 +112,9 @@ fn matching(filter: &OrderFilter) -> Query<'_> {
 fn page(db: &mut Db, filter: &OrderFilter) -> Done<Page<Order>> {
     let mut query = matching(filter);
     if let Some(Cursor((at, id))) = &filter.after {
-        let older = orders::created_at.lt(*at).or(orders::created_at.eq(*at).and(orders::id.lt(id)));
-        query = query.filter(older);
+        // The first condition alone enters the index; the second leaves out what was seen of that instant.
+        let older = orders::created_at.lt(*at).or(orders::id.lt(id));
+        query = query.filter(orders::created_at.le(*at)).filter(older);
     }
     let rows: Vec<OrderRow> =
         query.order((orders::created_at.desc(), orders::id.desc())).limit(filter.limit.probe()).load(db)?;

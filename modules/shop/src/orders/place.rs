@@ -1,6 +1,7 @@
 //! Placing an order: priced and stored as pending with its key, then driven by a task of its own.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use diesel::prelude::*;
 use emporium_database::idempotency::{self, Seen};
 use emporium_database::{Db, Failure, refuse};
 use emporium_inventory_api::Sku;
-use emporium_kernel::{Caller, Idempotency, Money, Quantity, Timestamp};
+use emporium_kernel::{Caller, Idempotency, Money, Outage, Quantity, Timestamp};
 use emporium_shop_api::OrderId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,21 @@ struct Request {
     lease: Timestamp,
 }
 
+/// An order on its way; the task goes on when nobody waits.
+pub(crate) type Driving = tokio::task::JoinHandle<Result<Placing, ShopError>>;
+
+/// What a request led to.
+pub(crate) enum Started {
+    Answered(Box<Placement>),
+    Driving { id: String, driving: Driving },
+}
+
+impl Started {
+    pub(crate) fn answered(placement: Placement) -> Self {
+        Self::Answered(Box::new(placement))
+    }
+}
+
 enum Begun {
     New(Placing),
     Before(Placing),
@@ -127,11 +143,35 @@ impl Shop {
         expected_total: Option<Money>,
     ) -> Result<Placement, ShopError> {
         let request = self.request(buyer, key, basket, expected_total);
-        match self.database.write(move |db| begin(db, &request)).await? {
-            Begun::KeyReused => Ok(Placement::KeyReused),
-            Begun::Before(order) => before(order),
-            Begun::New(order) => self.drive_and_wait(order).await,
+        let shop = self.clone();
+        self.in_task(async move { shop.begin_order(request).await }).await
+    }
+
+    /// Stores the order and sets it going.
+    async fn begin_order(self: Arc<Self>, request: Request) -> Result<Started, ShopError> {
+        Ok(match self.database.write(move |db| begin(db, &request)).await? {
+            Begun::KeyReused => Started::answered(Placement::KeyReused),
+            Begun::Before(order) => Started::answered(before(order)?),
+            Begun::New(order) => self.start(order),
+        })
+    }
+
+    /// Begins in a task of its own and waits for it: what is stored is also driven when the client hangs up.
+    pub(crate) async fn in_task(
+        self: &Arc<Self>,
+        begin: impl Future<Output = Result<Started, ShopError>> + Send + 'static,
+    ) -> Result<Placement, ShopError> {
+        let begun = tokio::spawn(begin).await.unwrap_or_else(|_| Err(Outage::Internal.into()));
+        match begun? {
+            Started::Answered(placement) => Ok(*placement),
+            Started::Driving { id, driving } => self.wait(id, driving).await,
         }
+    }
+
+    /// Sets an order going.
+    pub(crate) fn start(self: &Arc<Self>, order: Placing) -> Started {
+        let (id, shop) = (order.row.id.clone(), self.clone());
+        Started::Driving { id, driving: tokio::spawn(async move { shop.drive(order).await }) }
     }
 
     fn request(&self, buyer: &Caller, key: Idempotency, basket: Basket, expected_total: Option<Money>) -> Request {
@@ -150,11 +190,8 @@ impl Shop {
         }
     }
 
-    /// The task goes on when the client hangs up.
-    pub(crate) async fn drive_and_wait(self: &Arc<Self>, order: Placing) -> Result<Placement, ShopError> {
-        let id = order.row.id.clone();
-        let shop = self.clone();
-        let driving = tokio::spawn(async move { shop.drive(order).await });
+    /// Waits for an order as long as the settings say.
+    async fn wait(&self, id: String, driving: Driving) -> Result<Placement, ShopError> {
         let patience = Duration::from_millis(self.settings.order_patience_millis);
         match tokio::time::timeout(patience, driving).await {
             Ok(Ok(Ok(order))) => finished(order, false),
@@ -205,7 +242,9 @@ fn begin(db: &mut Db, request: &Request) -> Done<Begun> {
         Seen::Reused => return Ok(Begun::KeyReused),
         Seen::Target(id) => {
             let order = find(db, &id)?.ok_or_else(|| Failure::corrupt(format!("key points at {id}")))?;
-            return Ok(Begun::Before(order));
+            // This very request was stored before, and only its commit was in doubt.
+            let own = id == request.id.as_str();
+            return Ok(if own { Begun::New(order) } else { Begun::Before(order) });
         }
         // Another operation of the same caller: its answer is not an order.
         Seen::Answered(_) => return Ok(Begun::KeyReused),

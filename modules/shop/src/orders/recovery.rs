@@ -59,13 +59,17 @@ impl Shop {
         let now = self.clock.now();
         let due: Vec<(String, i64)> = self.database.read(move |db| due(db, now)).await?;
         let taken = due.len();
-        let driven = futures_util::stream::iter(due).map(|(id, lease)| self.resume(id, lease));
-        driven.buffer_unordered(AT_ONCE).for_each(|()| std::future::ready(())).await;
+        let driven = futures_util::stream::iter(due).map(|(id, lease)| {
+            let shop = self.clone();
+            // A task of its own: one order that panics leaves the others alone.
+            tokio::spawn(async move { shop.resume(id, lease).await })
+        });
+        driven.buffer_unordered(AT_ONCE).for_each(|_| std::future::ready(())).await;
         Ok(taken)
     }
 
     /// Claims one order and drives it; its failure is logged and leaves the others alone.
-    async fn resume(self: &Arc<Self>, id: String, lease: i64) {
+    async fn resume(self: Arc<Self>, id: String, lease: i64) {
         let resumed = match self.claim(id.clone(), lease).await {
             Ok(Some(order)) => self.drive(order).await.map(drop),
             Ok(None) => Ok(()),

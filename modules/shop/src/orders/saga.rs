@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use emporium_database::Failure;
 use emporium_inventory_api::{InventoryError, OfReservation, Reserve, ReserveLine, Sku};
-use emporium_kernel::{Call, Fault, Outage, PositiveMoney, Problem, Quantity, failpoint};
+use emporium_kernel::{Call, Fault, Outage, PositiveMoney, Problem, Quantity};
 use emporium_wallet_api::{Capture, Hold, OfHold, WalletError};
 
 use super::order::{Placing, Step};
@@ -126,7 +126,7 @@ impl Saga {
                 None => Move::Record(Transition::Commit),
             },
             Step::Committed => match &learnt.refused {
-                Some(Refusal { command: Command::Capture(_), .. }) if self.attempt < MOST_HOLDS => {
+                Some(Refusal { command: Command::Capture(_), ended: true, .. }) if self.attempt < MOST_HOLDS => {
                     Move::Record(Transition::HoldAgain)
                 }
                 Some(refusal) => Move::Record(Transition::Abort(refusal.cause.clone())),
@@ -167,18 +167,23 @@ impl Shop {
     /// durable point is taken once.
     pub(crate) async fn drive(self: &Arc<Self>, mut order: Placing) -> Result<Placing, ShopError> {
         loop {
-            let step = order.step().map_err(Failure::into_fault)?;
-            let mut saga = Saga::new(step, order.row.hold_attempt, order.row.total == 0);
-            let transition = match self.run_to_next_point(&order, &mut saga).await {
-                Ok(Some(transition)) => transition,
+            match self.advance(&order).await {
+                Ok(Some(next)) => order = next,
                 Ok(None) => return Ok(order),
                 Err(error) => {
                     self.defer(&order, &error).await;
                     return Err(error);
                 }
-            };
-            order = self.record(order, transition).await?;
+            }
         }
+    }
+
+    /// Takes an order to its next durable point; `None` when it is finished.
+    async fn advance(self: &Arc<Self>, order: &Placing) -> Result<Option<Placing>, ShopError> {
+        let step = order.step().map_err(Failure::into_fault)?;
+        let mut saga = Saga::new(step, order.row.hold_attempt, order.row.total == 0);
+        let Some(transition) = self.run_to_next_point(order, &mut saga).await? else { return Ok(None) };
+        self.record(order.clone(), transition).await.map(Some)
     }
 
     /// Sends commands until the order itself has something to store; `None` when it is finished.
@@ -201,28 +206,22 @@ impl Shop {
         let call = Call::internal("order-saga").within(Duration::from_secs(5));
         match command {
             Command::Reserve => {
-                failpoint("order.reserve");
                 self.inventory.reserve(&call, self.reserve(order)?).await?;
             }
             Command::Hold(attempt) => {
-                failpoint("order.hold");
                 self.wallet.hold(&call, self.hold(order, attempt)?).await?;
             }
             Command::CommitStock => {
-                failpoint("order.commit_stock");
                 self.inventory.commit(&call, OfReservation { id: order.reservation() }).await?;
             }
             Command::Capture(attempt) => {
-                failpoint("order.capture");
                 let payees = order.shares().map_err(Failure::into_fault)?;
                 self.wallet.capture(&call, Capture { hold: order.hold(attempt), payees }).await?;
             }
             Command::Release => {
-                failpoint("order.release");
                 self.inventory.release(&call, OfReservation { id: order.reservation() }).await?;
             }
             Command::Void(attempt) => {
-                failpoint("order.void");
                 self.wallet.void(&call, OfHold { hold: order.hold(attempt) }).await?;
             }
         }
@@ -263,8 +262,12 @@ fn take_refusal(order: &Placing, saga: &mut Saga, command: Command, refusal: Sho
         return Err(Outage::Internal.into());
     }
     let ended = has_ended(&refusal);
-    // That a reservation or hold ran out is the shop's affair, not the buyer's.
-    let cause = Cause::of(if ended { ShopError::OrderCancelled } else { refusal });
+    let cause = Cause::of(match refusal {
+        // That a reservation or hold ran out is the shop's affair, not the buyer's.
+        _ if ended => ShopError::OrderCancelled,
+        ShopError::Inventory(InventoryError::UnknownSku { sku }) => ShopError::UnknownSku { sku },
+        other => other,
+    });
     saga.refused(command, cause, ended);
     Ok(())
 }
@@ -321,6 +324,10 @@ mod tests {
         let mut saga = Saga::new(Step::Committed, 1, false);
         saga.refused(Command::Capture(1), cause(), true);
         assert_eq!(saga.next(), Move::Record(Transition::HoldAgain));
+        // A hold that still stands is not held a second time beside it.
+        let mut saga = Saga::new(Step::Committed, 1, false);
+        saga.refused(Command::Capture(1), cause(), false);
+        assert_eq!(saga.next(), Move::Record(Transition::Abort(cause())));
         let (sent, _) = runs_to(Saga::new(Step::Committed, 2, false));
         assert_eq!(sent, [Command::Hold(2), Command::Capture(2)]);
         for command in [Command::Hold(2), Command::Capture(2)] {

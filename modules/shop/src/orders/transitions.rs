@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 use emporium_database::{Db, Failure, Lane, outbox, refuse};
-use emporium_kernel::{Timestamp, failpoint};
+use emporium_kernel::Timestamp;
 use serde_json::{Value, json};
 
 use super::order::{OrderStatus, PaymentStatus, Placing, Step, find};
@@ -56,7 +56,6 @@ impl Shop {
     /// Takes a durable point. When another took one first, the order as it stands now comes back instead.
     pub(crate) async fn record(self: &Arc<Self>, order: Placing, transition: Transition) -> Result<Placing, ShopError> {
         let (now, lease) = (self.clock.now(), self.lease_from_now());
-        failpoint("order.record");
         self.database
             .write_in(Lane::Continuation, move |db| take(db, &order, transition.clone(), SAGA, now, lease))
             .await

@@ -38,7 +38,7 @@ impl Shop {
             let chunk = self.database.read(move |db| chunk(db, &from)).await?;
             let Some(last) = chunk.orders.last() else { return Ok(audit) };
             after.clone_from(&last.row.id);
-            let neighbours = self.ask_neighbours(call, &chunk.orders).await?;
+            let neighbours = self.ask_neighbours(&call.afresh(), &chunk.orders).await?;
             for order in &chunk.orders {
                 audit.checked += 1;
                 check_itself(&mut audit, order, &chunk.events, now);
