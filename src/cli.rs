@@ -111,10 +111,14 @@ impl Context {
         Settings::load(&self.common.config, &Overrides { data, ..overrides })
     }
 
-    /// The modules, opened for a command that prints: only warnings are logged.
+    /// The modules, opened for a command that prints: only warnings are logged. What is not there is made, as `serve`
+    /// does.
     fn open(&self, mode: Mode) -> anyhow::Result<Opened> {
         let settings = self.settings(Overrides { log_level: Some("warn".to_owned()), ..Overrides::default() })?;
         crate::telemetry::start(&settings.general.log)?;
+        if mode == Mode::ReadOnly && settings.lacks_a_database()? {
+            Modules::open(&settings, Mode::Own, &self.clock, &self.random)?.close();
+        }
         let modules = Modules::open(&settings, mode, &self.clock, &self.random)?;
         Ok(Opened { modules: Arc::new(modules) })
     }

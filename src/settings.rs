@@ -163,6 +163,16 @@ impl Settings {
         Url::parse(&place.database).with_context(|| format!("modules.{module}.database"))
     }
 
+    /// Whether a held module has no database yet.
+    pub fn lacks_a_database(&self) -> anyhow::Result<bool> {
+        for module in MODULES.iter().filter(|module| self.holds(module)) {
+            if !self.database(module)?.path().exists() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether this process is to hold a module.
     pub fn holds(&self, module: &str) -> bool {
         let held = &self.general.modules.held;

@@ -123,6 +123,15 @@ async fn a_backup_is_made_while_the_shop_runs_and_can_be_served() {
 }
 
 #[tokio::test]
+async fn a_command_on_an_empty_folder_makes_what_it_needs() {
+    let mut shop = Deployment::start();
+    shop.stop();
+    std::fs::remove_dir_all(shop.data()).expect("empties");
+    assert_eq!(shop.told(&["order", "list"], 0)["data"], json!([]));
+    shop.verify();
+}
+
+#[tokio::test]
 async fn configuration_is_checked_and_shown_and_the_doctor_looks() {
     let shop = Deployment::start();
     assert_eq!(shop.told(&["config", "check"], 0)["valid"], true);

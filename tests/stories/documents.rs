@@ -73,6 +73,15 @@ async fn the_router_has_no_route_that_is_not_documented() {
 }
 
 #[tokio::test]
+async fn what_can_be_read_can_be_asked_about_and_what_cannot_be_done_says_what_can() {
+    let shop = Deployment::start();
+    let head = shop.send(any("HEAD", "/v1/products")).await;
+    assert_eq!((head.status.as_u16(), head.body), (200, json!("")));
+    let refused = shop.send(any("PUT", "/v1/products")).await;
+    assert_eq!((refused.status.as_u16(), refused.header("allow")), (405, "GET, HEAD"));
+}
+
+#[tokio::test]
 async fn every_reference_in_the_document_leads_somewhere() {
     let shop = Deployment::start();
     let document = shop.told(&["openapi"], 0);

@@ -1,0 +1,56 @@
+//! The wire form of the contract: a change here is a change for every process that calls it.
+
+use emporium_auth_api::{AuthError, Email, FindUser, KeySet, PublicKey, User, UserId};
+use emporium_kernel::{Role, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+fn wire<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T, wire: Value) {
+    assert_eq!(serde_json::to_value(value).ok().as_ref(), Some(&wire));
+    assert_eq!(serde_json::from_value::<T>(wire).ok().as_ref(), Some(value));
+}
+
+#[test]
+fn questions_and_answers_keep_their_form() {
+    let id = UserId::derived(&["ada"]);
+    wire(&FindUser::Email(Email::parse("ada@example.com").expect("an address")), json!({"email": "ada@example.com"}));
+    wire(&FindUser::Id(id.clone()), json!({"id": id}));
+    let user = User {
+        id: id.clone(),
+        email: "ada@example.com".to_owned(),
+        name: "Ada".to_owned(),
+        roles: vec![Role::Customer, Role::Staff],
+        disabled: false,
+        created_at: Timestamp::from_micros(1_769_846_400_000_001),
+    };
+    let written = json!({
+        "id": id, "email": "ada@example.com", "name": "Ada", "roles": ["customer", "staff"], "disabled": false,
+        "created_at": "2026-01-31T08:00:00.000001Z",
+    });
+    wire(&user, written);
+    let text = |text: &str| text.to_owned();
+    let key = PublicKey {
+        kty: text("OKP"),
+        crv: text("Ed25519"),
+        alg: text("EdDSA"),
+        r#use: text("sig"),
+        kid: text("k1"),
+        x: text("AA"),
+    };
+    let written = json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "k1", "x": "AA"});
+    wire(&KeySet { keys: vec![key] }, json!({"keys": [written]}));
+}
+
+#[test]
+fn refusals_keep_their_codes() {
+    let codes = [
+        (AuthError::UnknownUser, "unknown_user"),
+        (AuthError::EmailTaken, "email_taken"),
+        (AuthError::InvalidCredentials, "invalid_credentials"),
+        (AuthError::InvalidRefreshToken, "invalid_refresh_token"),
+        (AuthError::InvalidBootstrapSecret, "invalid_bootstrap_secret"),
+    ];
+    codes.into_iter().for_each(|(error, code)| wire(&error, json!({"code": code})));
+    wire(&AuthError::WeakPassword { reason: "why".to_owned() }, json!({"code": "weak_password", "reason": "why"}));
+}
