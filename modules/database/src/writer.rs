@@ -10,7 +10,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
 use emporium_kernel::metric;
 use prometheus::IntCounterVec;
 use tokio::sync::watch;
@@ -24,8 +23,8 @@ const MOST_WORK: Duration = Duration::from_millis(10);
 const IDLE: Duration = Duration::from_millis(200);
 /// Under steady load the log is written back after so many commits.
 const COMMITS_PER_CHECKPOINT: u32 = 500;
-/// Pages in the log from which on it is cut as well: 128 MiB.
-const LONG_LOG_PAGES: i64 = 32_768;
+/// Bytes by which the log may grow before it is written back and cut, however few commits that were.
+const LONG_LOG_BYTES: u64 = 16 * 1024 * 1024;
 
 static COMMITS: LazyLock<IntCounterVec> =
     LazyLock::new(|| metric::counter("emporium_writer_commits_total", "Group commits.", &["database"]));
@@ -39,6 +38,8 @@ pub(crate) struct Writer {
     queue: Arc<Queue>,
     changed: watch::Sender<u64>,
     unsaved: u32,
+    /// How long the log may become before it is written back and cut.
+    log_limit: u64,
     /// Held as long as the writer lives: it keeps a second process out.
     _lock: File,
 }
@@ -46,7 +47,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(db: Db, path: &Path, queue: Arc<Queue>, changed: watch::Sender<u64>, lock: File) -> Self {
         let name = path.file_stem().map_or_else(|| "database".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        Self { db, path: path.to_owned(), name, queue, changed, unsaved: 0, _lock: lock }
+        Self { db, path: path.to_owned(), name, queue, changed, unsaved: 0, log_limit: LONG_LOG_BYTES, _lock: lock }
     }
 
     pub(crate) fn start(self) -> Result<JoinHandle<()>, OpenError> {
@@ -63,7 +64,11 @@ impl Writer {
                 Found::Nothing => {}
                 Found::Closed => break,
             }
-            if self.unsaved >= COMMITS_PER_CHECKPOINT {
+            if self.log_bytes() > self.log_limit {
+                self.checkpoint("truncate");
+                // A reader that still needs the log keeps it from being cut; it is tried again after as much more.
+                self.log_limit = self.log_bytes() + LONG_LOG_BYTES;
+            } else if self.unsaved >= COMMITS_PER_CHECKPOINT {
                 self.checkpoint("passive");
             }
         }
@@ -148,34 +153,20 @@ impl Writer {
         }
     }
 
-    /// Writes the log back into the file. A reader that still needs it only makes this do less.
+    fn log_bytes(&self) -> u64 {
+        let mut log = self.path.as_os_str().to_owned();
+        log.push("-wal");
+        std::fs::metadata(log).map_or(0, |log| log.len())
+    }
+
+    /// Writes the log back into the file. A reader that still needs it only makes this do less, and is not waited for.
     fn checkpoint(&mut self, mode: &str) {
         self.unsaved = 0;
-        match self.checkpointed(mode) {
-            Ok(log) if log.pages > LONG_LOG_PAGES && mode != "truncate" => {
-                if let Err(error) = self.checkpointed("truncate") {
-                    tracing::warn!(%error, database = self.name, "the log could not be cut");
-                }
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, database = self.name, "a checkpoint failed"),
+        let pragmas = format!("pragma busy_timeout = 0; pragma wal_checkpoint({mode}); pragma busy_timeout = 5000");
+        if let Err(error) = self.db.batch_execute(&pragmas) {
+            tracing::warn!(%error, database = self.name, "a checkpoint failed");
         }
     }
-
-    fn checkpointed(&mut self, mode: &str) -> QueryResult<Log> {
-        let Db::Sqlite(sqlite) = &mut self.db;
-        sqlite.batch_execute("pragma busy_timeout = 0")?;
-        #[expect(clippy::disallowed_methods, reason = "pragmas have no query builder")]
-        let log = diesel::sql_query(format!("pragma wal_checkpoint({mode})")).get_result(sqlite);
-        sqlite.batch_execute("pragma busy_timeout = 5000")?;
-        log
-    }
-}
-
-#[derive(QueryableByName)]
-struct Log {
-    #[diesel(sql_type = diesel::sql_types::BigInt, column_name = log)]
-    pages: i64,
 }
 
 fn now() -> Instant {

@@ -185,6 +185,18 @@ async fn a_full_queue_refuses_at_once() {
 }
 
 #[tokio::test]
+async fn large_writes_without_a_pause_do_not_let_the_log_grow() {
+    let shelf = Shelf::new();
+    for n in 0..48 {
+        let name = format!("{n:02}{}", "x".repeat(1_000_000));
+        shelf.database.write(put(&name)).await.expect("writes");
+    }
+    let log = std::fs::metadata(url(&shelf.folder).path().with_extension("db-wal")).expect("a log").len();
+    assert!(log < 24 << 20, "the log has {log} bytes");
+    assert_eq!(shelf.names().await.len(), 48);
+}
+
+#[tokio::test]
 async fn a_part_can_be_undone_alone() {
     let shelf = Shelf::new();
     let kept = shelf.database.write(|db| {
