@@ -15,7 +15,8 @@ use crate::settings::{Log, LogFormat};
 pub fn start(log: &Log) -> anyhow::Result<()> {
     let quiet = "hyper=warn,reqwest=warn,actix_server=warn,actix_web_prom=error";
     let filter = EnvFilter::try_new(format!("{},{quiet}", log.level))?;
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A reader of standard error that went away must not stop the process from stopping.
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     match log.format {
         LogFormat::Text => builder.with_target(false).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
