@@ -34,6 +34,7 @@ pub struct Modules {
 impl Modules {
     /// Opens every module that the settings name.
     pub fn open(settings: &Settings, mode: Mode, clock: &Clock, random: &Random) -> anyhow::Result<Self> {
+        check_neighbours(settings)?;
         let opener = Opener { settings, mode, clock, random };
         let auth = opener.auth()?;
         let inventory = opener.inventory()?;
@@ -41,7 +42,7 @@ impl Modules {
             auth.clone().map(|near| Arc::new(emporium_auth_api::Near(near)) as _);
         let wallet = opener.wallet(users.clone())?;
         let shop = opener.shop(inventory.clone(), wallet.clone())?;
-        let users = users.context("a process needs auth to know who asks: hold it too")?;
+        let users = users.context("auth is held")?;
         let authenticator = Arc::new(emporium_auth_api::Verifier::new(users, clock.clone()));
         Ok(Self { auth, inventory, wallet, shop, authenticator })
     }
@@ -102,8 +103,27 @@ pub fn all_routes() -> Routes {
     shop.and(inventory).and(emporium_wallet::routes()).and(emporium_auth::routes())
 }
 
+/// What a module cannot do without, and for what.
+const NEIGHBOURS: [(&str, &str, &str); 5] = [
+    ("inventory", "auth", "to know who asks"),
+    ("wallet", "auth", "to find who is paid"),
+    ("shop", "auth", "to know who asks"),
+    ("shop", "inventory", "to reserve stock"),
+    ("shop", "wallet", "to be paid"),
+];
+
+/// Refuses a process that lacks a module which another one calls, before anything is opened.
+fn check_neighbours(settings: &Settings) -> anyhow::Result<()> {
+    for (module, neighbour, purpose) in NEIGHBOURS {
+        let alone = settings.holds(module) && !settings.holds(neighbour);
+        anyhow::ensure!(!alone, "{module} needs {neighbour} {purpose}: name it in --modules or modules.held too");
+    }
+    Ok(())
+}
+
 /// Reads every held module's section, to name mistakes without opening anything.
 pub fn check_sections(settings: &Settings) -> anyhow::Result<()> {
+    check_neighbours(settings)?;
     settings.section::<emporium_auth::Settings>("auth")?.check().map_err(|error| anyhow!("[auth] {error}"))?;
     settings.section::<emporium_inventory::Settings>("inventory")?;
     settings.section::<emporium_wallet::Settings>("wallet")?;
@@ -154,7 +174,7 @@ impl Opener<'_> {
         if !self.settings.holds("wallet") {
             return Ok(None);
         }
-        let users = users.context("wallet needs auth to find who is paid: hold it too")?;
+        let users = users.context("wallet is held with auth")?;
         let mut section: emporium_wallet::Settings = self.settings.section("wallet")?;
         if self.settings.general.payments.deposits == "instant" {
             section.deposits = emporium_wallet::Deposits::Instant;
@@ -171,8 +191,8 @@ impl Opener<'_> {
         if !self.settings.holds("shop") {
             return Ok(None);
         }
-        let inventory = inventory.context("shop needs inventory to reserve stock: hold it too")?;
-        let wallet = wallet.context("shop needs wallet to be paid: hold it too")?;
+        let inventory = inventory.context("shop is held with inventory")?;
+        let wallet = wallet.context("shop is held with wallet")?;
         let inventory = Arc::new(emporium_inventory_api::Near(inventory));
         let wallet = Arc::new(emporium_wallet_api::Near(wallet));
         let database = self.database("shop", emporium_shop::MIGRATIONS)?;

@@ -69,8 +69,14 @@ impl Deployment {
 
     /// Starts the process on the same data and waits until it listens.
     pub fn serve(&mut self) {
+        self.serve_with(&[]);
+    }
+
+    /// The same with further options.
+    pub fn serve_with(&mut self, options: &[&str]) {
         let mut process = self
             .binary(&["serve", "--json", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
+            .args(options)
             .env("EMPORIUM_PAYMENTS__DEPOSITS", "instant")
             .env("EMPORIUM_LOG__LEVEL", "error")
             .stdout(Stdio::piped())

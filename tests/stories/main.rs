@@ -15,3 +15,4 @@ mod documents;
 mod flash_sale;
 mod importing;
 mod kills;
+mod processes;

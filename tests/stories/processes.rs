@@ -1,0 +1,104 @@
+//! How a process starts and stops.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::deployment::{Deployment, get};
+
+fn emporium(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
+    command.args(arguments);
+    command
+}
+
+#[tokio::test]
+async fn the_demonstration_says_where_it_is_and_who_may_log_in_on_its_first_line() {
+    let mut demo = emporium(&["demo", "--json", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut line = String::new();
+    BufReader::new(demo.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    let told: Value = serde_json::from_str(&line).expect("one JSON object");
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let login = format!("{}/v1/auth/login", told["public"].as_str().expect("an address"));
+    let mut roles = Vec::new();
+    for user in told["users"].as_array().expect("accounts") {
+        let who = json!({"email": user["email"], "password": user["password"]});
+        let answer = client.post(&login).json(&who).send().await.expect("answers");
+        assert_eq!(answer.status(), 200, "{user}");
+        roles.extend(user["roles"].as_array().expect("roles").clone());
+    }
+    assert_eq!(roles, ["customer", "supplier", "staff", "admin"]);
+    let ready = format!("{}/actuator/health/readiness", told["management"].as_str().expect("an address"));
+    assert_eq!(client.get(ready).send().await.expect("answers").status(), 200);
+    assert!(Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().expect("kill").success());
+    assert!(demo.wait().expect("ends").success());
+}
+
+#[test]
+fn a_process_without_a_module_that_it_needs_says_which_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    for (held, complaint) in [
+        ("shop", "shop needs auth"),
+        ("auth,shop", "shop needs inventory"),
+        ("auth,inventory,shop", "shop needs wallet"),
+        ("wallet", "wallet needs auth"),
+        ("inventory", "inventory needs auth"),
+        ("auth,paint", "there is no module paint"),
+    ] {
+        let output = emporium(&["serve", "--modules", held, "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
+            .arg("--data")
+            .arg(&data)
+            .output()
+            .expect("runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{held}: {said}");
+        assert!(said.contains(complaint), "{held}: {said}");
+    }
+    assert!(!data.exists());
+}
+
+#[tokio::test]
+async fn a_process_holds_what_it_is_told_to_hold_and_nothing_else() {
+    let mut shop = Deployment::start();
+    assert!(shop.stop().success());
+    for module in ["auth", "inventory", "shop", "wallet"] {
+        std::fs::remove_file(shop.data().join(format!("{module}.db"))).expect("removes");
+    }
+    shop.serve_with(&["--modules", "auth,inventory"]);
+    let staff = shop.staff();
+    shop.send(get("/v1/admin/stock").by(&staff)).await.expect(200);
+    assert_eq!(shop.send(get("/v1/wallet").by(&staff)).await.problem(), (404, "not_found"));
+    assert_eq!(shop.send(get("/v1/products")).await.problem(), (404, "not_found"));
+    let document = shop.send(get("/openapi.json")).await.expect(200);
+    let paths = document["paths"].as_object().expect("paths");
+    assert!(paths.contains_key("/v1/admin/stock") && !paths.contains_key("/v1/wallet"));
+    assert!(shop.data().join("inventory.db").exists() && !shop.data().join("wallet.db").exists());
+    assert!(shop.stop().success());
+
+    shop.serve_with(&["--modules", "auth,wallet"]);
+    assert_eq!(shop.send(get("/v1/wallet").by(&shop.buyer())).await.expect(200)["balances"], json!([]));
+    assert!(shop.stop().success());
+}
+
+#[tokio::test]
+async fn it_stops_when_told_to_though_nobody_reads_what_it_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut shop = emporium(&["serve", "--json", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
+        .arg("--data")
+        .arg(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    drop(shop.stderr.take());
+    BufReader::new(shop.stdout.take().expect("piped")).read_line(&mut String::new()).expect("a line");
+    assert!(Command::new("kill").args(["-TERM", &shop.id().to_string()]).status().expect("kill").success());
+    let ended = tokio::task::spawn_blocking(move || shop.wait());
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), ended).await.expect("ends by itself");
+    assert!(ended.expect("joins").expect("waits").success());
+}
