@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use emporium_database::{Db, Failure, StorageError, refuse, savepoint};
+use emporium_inventory_api::lifecycle::Request;
 use emporium_inventory_api::{InventoryError, Reservation, ReservationId, ReservationState};
-use emporium_kernel::Timestamp;
+use emporium_kernel::{Timestamp, Verdict};
 
 use crate::error::Done;
 use crate::items;
@@ -51,49 +52,67 @@ fn expire_each(db: &mut Db, ids: &[String], now: Timestamp) -> Done<usize> {
 }
 
 fn expire(db: &mut Db, id: &str, now: Timestamp) -> Done<()> {
-    if step(db, id, Reserved, Expired, now)? { move_lines(db, id, Kind::Expire, now) } else { Ok(()) }
+    settle(db, &ReservationId::stored(id.to_owned()), Request::Expire, now).map(drop)
 }
 
 /// Takes reserved stock off the shelf. Repeating it changes nothing.
 pub(crate) fn commit(db: &mut Db, id: &ReservationId, now: Timestamp) -> Done<Reservation> {
-    if step(db, id.as_str(), Reserved, Committed, now)? {
-        move_lines(db, id.as_str(), Kind::Commit, now)?;
-        return Ok(Reservation { id: id.clone(), state: Committed });
-    }
-    match state(db, id)? {
-        Some(Committed) => Ok(Reservation { id: id.clone(), state: Committed }),
-        Some(state) => refuse(InventoryError::ReservationEnded { state }),
-        None => refuse(InventoryError::UnknownReservation),
-    }
+    settle(db, id, Request::Commit, now)
 }
 
 /// Gives reserved or committed stock back, or remembers that it must not be reserved when it is asked for later.
-///
-/// A reservation only ever goes forward, so the steps are tried in its order.
 pub(crate) fn release(db: &mut Db, id: &ReservationId, now: Timestamp) -> Done<Reservation> {
-    let done = |state| Ok(Reservation { id: id.clone(), state });
-    if step(db, id.as_str(), Reserved, Released, now)? {
-        move_lines(db, id.as_str(), Kind::Release, now)?;
-        return done(Released);
+    settle(db, id, Request::Release, now)
+}
+
+/// Does to a reservation what the rule of its life says.
+fn settle(db: &mut Db, id: &ReservationId, request: Request, now: Timestamp) -> Done<Reservation> {
+    for _ in 0..TRIES {
+        let state = state(db, id)?;
+        match ReservationState::verdict(state, request) {
+            Verdict::Stays(state) => return Ok(Reservation { id: id.clone(), state }),
+            Verdict::Ended(state) => return refuse(InventoryError::ReservationEnded { state }),
+            Verdict::Unknown => return refuse(InventoryError::UnknownReservation),
+            Verdict::Becomes(next) if take_step(db, id, state, next, now)? => {
+                return Ok(Reservation { id: id.clone(), state: next });
+            }
+            Verdict::Becomes(_) => {}
+        }
     }
-    if step(db, id.as_str(), Committed, Returned, now)? {
-        move_lines(db, id.as_str(), Kind::Return, now)?;
-        return done(Returned);
+    Err(StorageError::Locked.into())
+}
+
+/// How often a reservation is looked at again that others change meanwhile.
+const TRIES: usize = 8;
+
+/// Changes the state and moves the stock that goes with it; `false` when another was faster.
+fn take_step(
+    db: &mut Db,
+    id: &ReservationId,
+    from: Option<ReservationState>,
+    to: ReservationState,
+    now: Timestamp,
+) -> Done<bool> {
+    let Some(from) = from else { return bury(db, id, now) };
+    if !compare_and_set(db, id.as_str(), from, to, now)? {
+        return Ok(false);
     }
-    if let Some(state) = state(db, id)? {
-        return done(state);
-    }
-    match bury(db, id, now) {
-        // It arrived in between.
-        Err(failure) if failure.is_duplicate() => release(db, id, now),
-        buried => buried.and_then(|()| done(Tombstone)),
-    }
+    let kind = match to {
+        Committed => Kind::Commit,
+        Returned => Kind::Return,
+        Expired => Kind::Expire,
+        Released => Kind::Release,
+        Reserved | Refused | Tombstone => return Err(Failure::corrupt(format_args!("{id} was {}", name(to)))),
+    };
+    move_lines(db, id.as_str(), kind, now)?;
+    Ok(true)
 }
 
 /// How long a tombstone stands: longer than any message can be on its way.
 const TOMBSTONE_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-fn bury(db: &mut Db, id: &ReservationId, now: Timestamp) -> Done<()> {
+/// Makes whoever asks for this reservation later be refused; `false` when it arrived in between.
+fn bury(db: &mut Db, id: &ReservationId, now: Timestamp) -> Done<bool> {
     let row = (
         reservation::id.eq(id.as_str()),
         reservation::order_id.eq(""),
@@ -103,8 +122,10 @@ fn bury(db: &mut Db, id: &ReservationId, now: Timestamp) -> Done<()> {
         reservation::created_at.eq(now.micros()),
         reservation::updated_at.eq(now.micros()),
     );
-    diesel::insert_into(reservation::table).values(row).execute(db)?;
-    Ok(())
+    match diesel::insert_into(reservation::table).values(row).execute(db).map_err(Failure::from) {
+        Err(failure) if failure.is_duplicate() => Ok(false),
+        inserted => inserted.map(|_| true),
+    }
 }
 
 /// Removes tombstones that no late message can need any more, at most 500 at once.
@@ -116,7 +137,7 @@ pub(crate) fn prune_tombstones(db: &mut Db, now: Timestamp) -> Done<usize> {
 }
 
 /// Compare-and-set of the state; `false` when it was another.
-fn step(db: &mut Db, id: &str, from: ReservationState, to: ReservationState, now: Timestamp) -> Done<bool> {
+fn compare_and_set(db: &mut Db, id: &str, from: ReservationState, to: ReservationState, now: Timestamp) -> Done<bool> {
     let row = reservation::table.filter(reservation::id.eq(id).and(reservation::state.eq(name(from))));
     let set = (reservation::state.eq(name(to)), reservation::updated_at.eq(now.micros()));
     Ok(diesel::update(row).set(set).execute(db)? > 0)

@@ -22,6 +22,7 @@ mod random;
 mod remote;
 mod route;
 mod text;
+mod verdict;
 
 pub use access::{Admin, Anyone, Authenticator, Public, Seller, SignedIn, Staff, Unauthenticated};
 pub use answer::{Answer, ETag, IfMatch, Stored};
@@ -42,6 +43,7 @@ pub use random::Random;
 pub use remote::{Credential, Directory, Remote, RemoteSettings};
 pub use route::{Describe, DescribeAnswer, Operation, Routes};
 pub use text::{Line, Prose, TextError, invalid};
+pub use verdict::Verdict;
 
 /// What the `contract!` and `id!` macros need from here, so that their users need not depend on it themselves.
 #[doc(hidden)]

@@ -1,11 +1,14 @@
 //! Orders: from the first request to placed or cancelled.
 
 mod cancel;
+mod drive;
 mod listing;
 mod order;
 mod place;
 mod recovery;
 mod saga;
+#[cfg(test)]
+mod simulation;
 mod transitions;
 mod verify;
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use emporium_database::{Db, Failure, refuse};
-use emporium_kernel::{Money, Timestamp};
+use emporium_kernel::{Money, Timestamp, Verdict};
+use emporium_wallet_api::lifecycle::Request;
 use emporium_wallet_api::{HoldId, HoldState, HoldStatus, WalletError};
 use sha2::{Digest, Sha256};
 
@@ -96,13 +97,14 @@ fn repeat(row: &Row, wanted: &Wanted<'_>) -> Done<Outcome> {
     if state != HoldState::Tombstone && row.fingerprint != fingerprint(wanted) {
         return refuse(WalletError::IdReused);
     }
-    Ok(match state {
-        HoldState::Held | HoldState::Captured => Ok(row.status()?),
-        HoldState::Refused => {
+    Ok(match HoldState::verdict(Some(state), Request::Hold) {
+        Verdict::Stays(HoldState::Refused) => {
             let refusal = row.refusal.as_deref().unwrap_or_default();
             Err(serde_json::from_str(refusal).map_err(Failure::corrupt)?)
         }
-        HoldState::Voided | HoldState::Expired | HoldState::Tombstone => Err(WalletError::HoldEnded { state }),
+        Verdict::Becomes(_) | Verdict::Stays(_) => Ok(row.status()?),
+        Verdict::Ended(state) => Err(WalletError::HoldEnded { state }),
+        Verdict::Unknown => Err(WalletError::UnknownHold),
     })
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use emporium_database::{Db, StorageError, refuse};
-use emporium_kernel::{Currency, Timestamp};
+use emporium_kernel::{Currency, Timestamp, Verdict};
+use emporium_wallet_api::lifecycle::Request;
 use emporium_wallet_api::{HoldId, HoldState, HoldStatus, Payee, Share, WalletError};
 
 use crate::Done;
@@ -41,10 +42,8 @@ impl Step {
 /// Pays what was held for an order: one debit and a credit for each payee. Paying twice changes nothing.
 pub(crate) fn capture(db: &mut Db, id: &HoldId, shares: &[Share], step: &Step) -> Done<HoldStatus> {
     let Some(row) = hold::of_order(db, id)? else { return refuse(WalletError::UnknownHold) };
-    match row.state()? {
-        HoldState::Held => {}
-        HoldState::Captured => return row.status(),
-        state => return refuse(WalletError::HoldEnded { state }),
+    if let Some(answer) = settled(&row, Request::Capture)? {
+        return Ok(answer);
     }
     let payees = payees(&row, shares)?;
     if !hold::resolve(db, &row, HoldState::Captured, &step.transfer)? {
@@ -89,13 +88,21 @@ fn account_of(payee: &Payee, currency: Currency) -> Account {
     }
 }
 
+/// The answer when the rule of a hold's life has nothing left to do; `None` when it is to be done now.
+fn settled(row: &Row, request: Request) -> Done<Option<HoldStatus>> {
+    match HoldState::verdict(Some(row.state()?), request) {
+        Verdict::Becomes(_) => Ok(None),
+        Verdict::Stays(_) => row.status().map(Some),
+        Verdict::Ended(state) => refuse(WalletError::HoldEnded { state }),
+        Verdict::Unknown => refuse(WalletError::UnknownHold),
+    }
+}
+
 /// Gives free what was held for an order. An unknown id becomes a tombstone; voiding twice changes nothing.
 pub(crate) fn void(db: &mut Db, id: &HoldId, step: &Step) -> Done<HoldStatus> {
     let Some(row) = hold::of_order(db, id)? else { return hold::bury(db, id, step.at) };
-    match row.state()? {
-        HoldState::Held => {}
-        state @ HoldState::Captured => return refuse(WalletError::HoldEnded { state }),
-        HoldState::Voided | HoldState::Expired | HoldState::Refused | HoldState::Tombstone => return row.status(),
+    if let Some(answer) = settled(&row, Request::Void)? {
+        return Ok(answer);
     }
     if !give_free(db, &row, HoldState::Voided, step)? {
         return overtaken();

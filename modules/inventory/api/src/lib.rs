@@ -1,5 +1,6 @@
 //! What inventory offers to its neighbours: stock that can be reserved for an order, committed and given back.
 
+pub mod lifecycle;
 mod sku;
 
 use emporium_kernel::{After, Audit, Events, Fault, Outage, Quantity, contract, id};

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use emporium_database::{Db, Failure, refuse, savepoint};
-use emporium_inventory_api::{InventoryError, Reservation, ReservationId, Reserve, Shortage, Sku};
-use emporium_kernel::{Timestamp, derived_id};
+use emporium_inventory_api::lifecycle::Request;
+use emporium_inventory_api::{InventoryError, Reservation, ReservationId, ReservationState, Reserve, Shortage, Sku};
+use emporium_kernel::{Timestamp, Verdict, derived_id};
 
-use emporium_inventory_api::ReservationState::{Committed, Expired, Refused, Released, Reserved, Returned, Tombstone};
+use ReservationState::{Refused, Reserved, Tombstone};
 
 use super::{cause, expire_each, name, stored};
 use crate::error::Done;
@@ -101,10 +102,11 @@ fn repeated(db: &mut Db, wanted: &Wanted) -> Done<Outcome> {
     if state != Tombstone && fingerprint != wanted.fingerprint {
         return Ok(Err(InventoryError::IdReused));
     }
-    Ok(match state {
-        Reserved | Committed => Ok(Reservation { id: wanted.id.clone(), state }),
-        Refused => Err(serde_json::from_str(&outcome.unwrap_or_default()).map_err(Failure::corrupt)?),
-        Released | Returned | Expired | Tombstone => Err(InventoryError::ReservationEnded { state }),
+    Ok(match ReservationState::verdict(Some(state), Request::Reserve) {
+        Verdict::Stays(Refused) => Err(serde_json::from_str(&outcome.unwrap_or_default()).map_err(Failure::corrupt)?),
+        Verdict::Becomes(state) | Verdict::Stays(state) => Ok(Reservation { id: wanted.id.clone(), state }),
+        Verdict::Ended(state) => Err(InventoryError::ReservationEnded { state }),
+        Verdict::Unknown => Err(InventoryError::UnknownReservation),
     })
 }
 

@@ -93,10 +93,9 @@ impl Shop {
             .await
     }
 
-    /// Puts an order off because a neighbour did not answer: twice as long each time, at most a minute.
+    /// Puts an order off because a neighbour did not answer.
     pub(crate) async fn defer(&self, order: &Placing, error: &ShopError) {
-        let exponent = u32::try_from(order.row.attempts.clamp(0, 16)).unwrap_or(0);
-        let delay = Duration::from_millis(200).saturating_mul(1 << exponent).min(LONGEST_DELAY);
+        let delay = backoff(order.row.attempts);
         let jitter = Duration::from_millis(self.random.below(100));
         let (id, due) = (order.row.id.clone(), self.clock.now().plus(delay + jitter).micros());
         let error = error.to_string();
@@ -140,6 +139,12 @@ impl Shop {
             self.database.read(move |db| find(db, &id)?.map_or_else(|| refuse(ShopError::NotFound), Ok)).await?;
         self.drive(order).await.map(drop)
     }
+}
+
+/// How long an order waits that was taken up this often: twice as long each time, at most a minute.
+pub(crate) fn backoff(attempts: i32) -> Duration {
+    let exponent = u32::try_from(attempts.clamp(0, 16)).unwrap_or(0);
+    Duration::from_millis(200).saturating_mul(1 << exponent).min(LONGEST_DELAY)
 }
 
 fn due(db: &mut emporium_database::Db, now: Timestamp) -> Done<Vec<(String, i64)>> {

@@ -1,4 +1,4 @@
-//! The order saga as a pure step function, and the driver that carries out its moves.
+//! The order saga as a pure step function.
 //!
 //! ```text
 //! pending --reserve--> --hold--> --commit stock--> committed --capture--> placed
@@ -8,16 +8,10 @@
 //! Only the points that the order itself stores are durable. What happened in between is learnt again by sending the
 //! same commands with the same ids.
 
-use std::sync::Arc;
-use std::time::Duration;
+use emporium_kernel::Problem;
 
-use emporium_database::Failure;
-use emporium_inventory_api::{InventoryError, OfReservation, Reserve, ReserveLine, Sku};
-use emporium_kernel::{Call, Fault, Outage, PositiveMoney, Problem, Quantity};
-use emporium_wallet_api::{Capture, Hold, OfHold, WalletError};
-
-use super::order::{Placing, Step};
-use crate::{Shop, ShopError};
+use super::order::{OrderStatus, PaymentStatus, Step};
+use crate::ShopError;
 
 /// How often money is held for one order, when the first hold was lost.
 const MOST_HOLDS: i32 = 2;
@@ -58,9 +52,46 @@ pub(crate) struct Cause {
 }
 
 impl Cause {
-    fn of(refusal: ShopError) -> Self {
+    pub(crate) fn of(refusal: ShopError) -> Self {
         let problem = Problem::from(refusal);
         Self { reason: problem.code.clone(), refusal: Some(problem) }
+    }
+}
+
+/// What a durable point makes of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Point {
+    /// How its event is called.
+    pub(crate) kind: &'static str,
+    pub(crate) status: OrderStatus,
+    pub(crate) payment: PaymentStatus,
+    pub(crate) step: Step,
+    pub(crate) hold_attempt: i32,
+    pub(crate) cause: Option<Cause>,
+}
+
+impl Point {
+    /// What a transition makes of an order whose money stands at `payment` after `attempt` holds.
+    pub(crate) fn of(transition: Transition, payment: PaymentStatus, attempt: i32) -> Self {
+        let point =
+            |kind, status, payment, step| Self { kind, status, payment, step, hold_attempt: attempt, cause: None };
+        match transition {
+            Transition::Commit => point("committed", OrderStatus::Pending, PaymentStatus::Authorized, Step::Committed),
+            Transition::HoldAgain => {
+                let again = point("hold_repeated", OrderStatus::Pending, PaymentStatus::None, Step::Committed);
+                Self { hold_attempt: attempt + 1, ..again }
+            }
+            Transition::Place => point("placed", OrderStatus::Placed, PaymentStatus::Paid, Step::Done),
+            Transition::Abort(cause) => {
+                let abort = point("aborting", OrderStatus::Pending, payment, Step::Aborting);
+                Self { cause: Some(cause), ..abort }
+            }
+            Transition::Refuse(cause) => {
+                let refuse = point("cancelled", OrderStatus::Cancelled, PaymentStatus::None, Step::Done);
+                Self { cause: Some(cause), ..refuse }
+            }
+            Transition::Cancel => point("cancelled", OrderStatus::Cancelled, PaymentStatus::Voided, Step::Done),
+        }
     }
 }
 
@@ -155,126 +186,16 @@ impl Saga {
         }
     }
 
+    /// Whether the money was captured, as far as this run knows.
+    #[cfg(test)]
+    pub(crate) fn has_captured(&self) -> bool {
+        self.learnt.captured
+    }
+
     /// Takes in a stored refusal.
     pub(crate) fn refused(&mut self, command: Command, cause: Cause, ended: bool) {
         self.learnt.refused = Some(Refusal { command, cause, ended });
     }
-}
-
-impl Shop {
-    /// Drives an order from where it stands as far as it goes: to its end, or to a neighbour that does not answer,
-    /// in which case recovery goes on later. Several may drive the same order: the commands are the same, and each
-    /// durable point is taken once.
-    pub(crate) async fn drive(self: &Arc<Self>, mut order: Placing) -> Result<Placing, ShopError> {
-        loop {
-            match self.advance(&order).await {
-                Ok(Some(next)) => order = next,
-                Ok(None) => return Ok(order),
-                Err(error) => {
-                    self.defer(&order, &error).await;
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    /// Takes an order to its next durable point; `None` when it is finished.
-    async fn advance(self: &Arc<Self>, order: &Placing) -> Result<Option<Placing>, ShopError> {
-        let step = order.step().map_err(Failure::into_fault)?;
-        let mut saga = Saga::new(step, order.row.hold_attempt, order.row.total == 0);
-        let Some(transition) = self.run_to_next_point(order, &mut saga).await? else { return Ok(None) };
-        self.record(order.clone(), transition).await.map(Some)
-    }
-
-    /// Sends commands until the order itself has something to store; `None` when it is finished.
-    async fn run_to_next_point(&self, order: &Placing, saga: &mut Saga) -> Result<Option<Transition>, ShopError> {
-        loop {
-            match saga.next() {
-                Move::Finished => return Ok(None),
-                Move::Record(transition) => return Ok(Some(transition)),
-                Move::Send(command) => match self.send(order, command).await {
-                    Ok(()) => saga.done(command),
-                    // A timeout is unknown, never a refusal: the same id is sent again later.
-                    Err(error) if error.outage().is_some() => return Err(error),
-                    Err(refusal) => take_refusal(order, saga, command, refusal)?,
-                },
-            }
-        }
-    }
-
-    async fn send(&self, order: &Placing, command: Command) -> Result<(), ShopError> {
-        let call = Call::internal("order-saga").within(Duration::from_secs(5));
-        match command {
-            Command::Reserve => {
-                self.inventory.reserve(&call, self.reserve(order)?).await?;
-            }
-            Command::Hold(attempt) => {
-                self.wallet.hold(&call, self.hold(order, attempt)?).await?;
-            }
-            Command::CommitStock => {
-                self.inventory.commit(&call, OfReservation { id: order.reservation() }).await?;
-            }
-            Command::Capture(attempt) => {
-                let payees = order.shares().map_err(Failure::into_fault)?;
-                self.wallet.capture(&call, Capture { hold: order.hold(attempt), payees }).await?;
-            }
-            Command::Release => {
-                self.inventory.release(&call, OfReservation { id: order.reservation() }).await?;
-            }
-            Command::Void(attempt) => {
-                self.wallet.void(&call, OfHold { hold: order.hold(attempt) }).await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn reserve(&self, order: &Placing) -> Result<Reserve, ShopError> {
-        let line = |line: &super::order::LineRow| {
-            let quantity = Quantity::new(line.quantity).ok_or(Outage::Internal)?;
-            Ok(ReserveLine { sku: Sku::stored(line.sku.clone()), quantity })
-        };
-        let lines: Result<Vec<ReserveLine>, ShopError> = order.lines.iter().map(line).collect();
-        Ok(Reserve {
-            id: order.reservation(),
-            order: order.row.id.clone(),
-            lines: lines?,
-            expires_in_secs: self.settings.reservation_secs,
-        })
-    }
-
-    fn hold(&self, order: &Placing, attempt: i32) -> Result<Hold, ShopError> {
-        let total = order.total().map_err(Failure::into_fault)?;
-        let amount = PositiveMoney::new(total).ok_or(ShopError::Outage(Outage::Internal))?;
-        Ok(Hold {
-            id: order.hold(attempt),
-            order: order.row.id.clone(),
-            buyer: order.row.buyer.clone(),
-            amount,
-            expires_in_secs: self.settings.hold_secs,
-        })
-    }
-}
-
-/// Undoing cannot be refused; that it was says that an invariant is broken, and the order stays for people to look at.
-fn take_refusal(order: &Placing, saga: &mut Saga, command: Command, refusal: ShopError) -> Result<(), ShopError> {
-    if matches!(command, Command::Release | Command::Void(_)) {
-        tracing::error!(order = order.row.id, ?command, %refusal, "an order cannot be undone");
-        return Err(Outage::Internal.into());
-    }
-    let ended = has_ended(&refusal);
-    let cause = Cause::of(match refusal {
-        // That a reservation or hold ran out is the shop's affair, not the buyer's.
-        _ if ended => ShopError::OrderCancelled,
-        ShopError::Inventory(InventoryError::UnknownSku { sku }) => ShopError::UnknownSku { sku },
-        other => other,
-    });
-    saga.refused(command, cause, ended);
-    Ok(())
-}
-
-fn has_ended(refusal: &ShopError) -> bool {
-    let reservation = matches!(refusal, ShopError::Inventory(InventoryError::ReservationEnded { .. }));
-    reservation || matches!(refusal, ShopError::Wallet(WalletError::HoldEnded { .. }))
 }
 
 #[cfg(test)]

@@ -7,50 +7,14 @@ use emporium_database::{Db, Failure, Lane, outbox, refuse};
 use emporium_kernel::Timestamp;
 use serde_json::{Value, json};
 
-use super::order::{OrderStatus, PaymentStatus, Placing, Step, find};
-use super::saga::{Cause, Transition};
+use super::order::{OrderStatus, PaymentStatus, Placing, find};
+use super::saga::{Point, Transition};
 use crate::error::Done;
 use crate::schema::{order_event, orders};
 use crate::{Shop, ShopError};
 
 /// Who does what the saga does.
 pub(crate) const SAGA: &str = "saga";
-
-/// What a durable point changes.
-struct Point {
-    kind: &'static str,
-    status: OrderStatus,
-    payment: PaymentStatus,
-    step: Step,
-    hold_attempt: i32,
-    cause: Option<Cause>,
-}
-
-impl Point {
-    fn of(order: &Placing, transition: Transition) -> Result<Self, Failure<ShopError>> {
-        let payment = PaymentStatus::stored(&order.row.payment_status)?;
-        let attempt = order.row.hold_attempt;
-        let point =
-            |kind, status, payment, step| Self { kind, status, payment, step, hold_attempt: attempt, cause: None };
-        Ok(match transition {
-            Transition::Commit => point("committed", OrderStatus::Pending, PaymentStatus::Authorized, Step::Committed),
-            Transition::HoldAgain => {
-                let again = point("hold_repeated", OrderStatus::Pending, PaymentStatus::None, Step::Committed);
-                Self { hold_attempt: attempt + 1, ..again }
-            }
-            Transition::Place => point("placed", OrderStatus::Placed, PaymentStatus::Paid, Step::Done),
-            Transition::Abort(cause) => {
-                let abort = point("aborting", OrderStatus::Pending, payment, Step::Aborting);
-                Self { cause: Some(cause), ..abort }
-            }
-            Transition::Refuse(cause) => {
-                let refuse = point("cancelled", OrderStatus::Cancelled, PaymentStatus::None, Step::Done);
-                Self { cause: Some(cause), ..refuse }
-            }
-            Transition::Cancel => point("cancelled", OrderStatus::Cancelled, PaymentStatus::Voided, Step::Done),
-        })
-    }
-}
 
 impl Shop {
     /// Takes a durable point. When another took one first, the order as it stands now comes back instead.
@@ -76,7 +40,8 @@ pub(crate) fn take(
     now: Timestamp,
     lease: Timestamp,
 ) -> Done<Placing> {
-    let point = Point::of(order, transition)?;
+    let payment = PaymentStatus::stored(&order.row.payment_status)?;
+    let point = Point::of(transition, payment, order.row.hold_attempt);
     let mut next = order.clone();
     let row = &mut next.row;
     row.status = point.status.name().to_owned();

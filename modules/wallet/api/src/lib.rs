@@ -1,5 +1,7 @@
 //! What wallet offers to its neighbours: money that can be held for an order, captured and given free.
 
+pub mod lifecycle;
+
 use emporium_kernel::{Audit, Fault, Money, Outage, PositiveMoney, contract, id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,102 @@
+//! Placing orders, simulated: the pure rules of saga, reservations, holds, backoff and outbox under a seeded scheduler
+//! with a virtual clock.
+//!
+//! Two instances of the shop (handlers and recovery), inventory and wallet commit in batches, crash and come back;
+//! messages are lost, repeated, delayed and overtaken; buyers cancel at any moment; sweepers run on clocks that are
+//! apart. When the faults stop, every order must end and all books must agree.
+//!
+//! `SIMULATION_SEED=7 cargo test -p emporium-shop simulation` replays one schedule and prints it step by step;
+//! `LONG=1` runs a million schedules (about ten minutes with `--release`).
+
+mod coordinator;
+mod events;
+mod mutant;
+mod participants;
+mod promises;
+mod world;
+
+use std::collections::BTreeSet;
+
+use mutant::Mutant;
+use world::World;
+
+/// Schedules in a run that nobody waits long for.
+const SCHEDULES: u64 = 10_000;
+
+/// What a broken promise is told with.
+#[derive(Debug)]
+struct Violation {
+    seed: u64,
+    what: String,
+    trace: Vec<String>,
+}
+
+fn simulate(seed: u64, mutant: Option<Mutant>, traced: bool) -> Result<(), Box<Violation>> {
+    let mut world = World::new(seed, mutant, traced);
+    world.run().map_err(|what| Box::new(Violation { seed, what, trace: world.take_trace() }))
+}
+
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests chooses what they run")]
+fn schedules() -> std::ops::Range<u64> {
+    let chosen = std::env::var("SIMULATION_SEED").ok().and_then(|seed| seed.parse().ok());
+    let all = if std::env::var_os("LONG").is_some() { 1_000_000 } else { SCHEDULES };
+    chosen.map_or(0..all, |seed: u64| seed..seed + 1)
+}
+
+#[test]
+fn every_schedule_keeps_every_promise() {
+    let schedules = schedules();
+    let traced = schedules.end - schedules.start == 1;
+    for seed in schedules {
+        if let Err(violation) = simulate(seed, None, traced) {
+            let again = simulate(seed, None, true).expect_err("a seed replays exactly");
+            panic!("SIMULATION_SEED={}: {}\n{}", violation.seed, violation.what, again.trace.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    let traces = |seed| {
+        let mut world = World::new(seed, None, true);
+        world.run().expect("keeps its promises");
+        world.take_trace()
+    };
+    assert_eq!(traces(3), traces(3));
+    assert_ne!(traces(3), traces(4));
+}
+
+#[test]
+fn the_schedules_go_everywhere() {
+    use emporium_inventory_api::ReservationState as OfStock;
+    use emporium_wallet_api::HoldState as OfMoney;
+    let (mut points, mut stock, mut money) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for seed in 0..1_000 {
+        let mut world = World::new(seed, None, false);
+        world.run().expect("keeps its promises");
+        points.extend(world.outbox.seen.iter().map(|told| told.2));
+        stock.extend(world.inventory.rows.values().map(|row| row.state));
+        money.extend(world.wallet.rows.values().map(|row| row.state));
+    }
+    assert_eq!(Vec::from_iter(points), ["aborting", "cancelled", "committed", "created", "hold_repeated", "placed"]);
+    use OfStock::{Committed, Refused, Released, Returned};
+    for state in [Committed, Released, Returned, OfStock::Expired, Refused, OfStock::Tombstone] {
+        assert!(stock.contains(&state), "{state:?}");
+    }
+    for state in [OfMoney::Captured, OfMoney::Voided, OfMoney::Expired, OfMoney::Refused, OfMoney::Tombstone] {
+        assert!(money.contains(&state), "{state:?}");
+    }
+}
+
+#[test]
+fn every_rule_that_is_taken_out_is_missed() {
+    let mut table = Vec::new();
+    for mutant in Mutant::ALL {
+        let caught = (0..SCHEDULES).find_map(|seed| simulate(seed, Some(mutant), false).err());
+        let violation = caught.unwrap_or_else(|| panic!("{mutant:?} was not caught in {SCHEDULES} schedules"));
+        let row =
+            format!("rule {} | {mutant:?} | {} schedules | {}", mutant.rule(), violation.seed + 1, violation.what);
+        table.push(row);
+    }
+    println!("{}", table.join("\n"));
+}
