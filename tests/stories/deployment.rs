@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use emporium_auth_api::{AUDIENCE, CLIENT_ID, Claims, ISSUER, SessionId, TOKEN_TYPE, UserId};
 use emporium_kernel::{Clock, Random, Role};
@@ -74,11 +75,26 @@ impl Deployment {
 
     /// The same with further options.
     pub fn serve_with(&mut self, options: &[&str]) {
+        self.launch(options, &[]);
+    }
+
+    /// The same, but the process ends at this point of its work, as in `capture.before_commit`.
+    pub fn serve_until(&mut self, failpoint: &str) {
+        self.launch(&[], &[("TEST_FAILPOINT", failpoint)]);
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn died(&mut self) -> std::process::ExitStatus {
+        self.process.take().expect("runs").wait().expect("waits")
+    }
+
+    fn launch(&mut self, options: &[&str], environment: &[(&str, &str)]) {
         let mut process = self
             .binary(&["serve", "--json", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
             .args(options)
             .env("EMPORIUM_PAYMENTS__DEPOSITS", "instant")
             .env("EMPORIUM_LOG__LEVEL", "error")
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .expect("starts");
@@ -132,6 +148,20 @@ impl Deployment {
         serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
     }
 
+    /// Waits until no order is unfinished; recovery has seconds for it. How long it took.
+    pub async fn until_all_are_terminal(&self) -> Duration {
+        let started = std::time::Instant::now();
+        let staff = self.staff();
+        loop {
+            let open = self.send(get("/v1/admin/orders/unfinished").by(&staff)).await.expect(200);
+            if open["data"] == json!([]) {
+                return started.elapsed();
+            }
+            assert!(started.elapsed() < Duration::from_secs(15), "still unfinished: {open}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// All three books are right.
     #[track_caller]
     pub fn verify(&self) {
@@ -141,13 +171,26 @@ impl Deployment {
         }
     }
 
-    /// Somebody with these roles. The token is signed with the shop's own key, which spares thousands of logins.
+    /// Somebody with these roles, whom auth has never heard of.
     pub fn person(&self, roles: &[Role]) -> Person {
+        self.holder(UserId::new(Clock::system().now(), &Random::system()), roles)
+    }
+
+    /// A customer who registered; the login is spared.
+    pub async fn signed_up(&self, email: &str) -> Person {
+        let who = json!({"email": email, "password": "correct horse battery", "name": "Somebody"});
+        let user = self.send(post("/v1/auth/register").json(&who)).await.expect(201);
+        let id = user["user"]["id"].as_str().and_then(UserId::parse).expect("an id");
+        self.holder(id, &[Role::Customer])
+    }
+
+    /// A token for this user, signed with the shop's own key, which spares thousands of logins.
+    fn holder(&self, id: UserId, roles: &[Role]) -> Person {
         let (now, random) = (Clock::system().now(), Random::system());
         let key = std::fs::read(self.data().join("auth-signing.key")).expect("the signing key");
         let claims = Claims {
             iss: ISSUER.to_owned(),
-            sub: UserId::new(now, &random),
+            sub: id,
             aud: AUDIENCE.to_owned(),
             exp: now.seconds() + 600,
             iat: now.seconds(),

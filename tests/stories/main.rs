@@ -12,6 +12,7 @@ mod carts;
 mod commands;
 mod deployment;
 mod documents;
+mod failpoints;
 mod flash_sale;
 mod importing;
 mod kills;

@@ -16,7 +16,7 @@ mod writer;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use emporium_kernel::{Fault, Outage};
+use emporium_kernel::{Fault, Outage, failpoint};
 use tokio::sync::{oneshot, watch};
 
 pub use backup::backup;
@@ -141,6 +141,24 @@ impl Database {
         queue.push(lane, Task::boxed(work, reply)).map_err(|error| Failure::<E>::Storage(error).into_fault())?;
         let done = answer.await;
         done.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Stopped))).map_err(Failure::into_fault)
+    }
+
+    /// [`Database::write_in`] for a step that others build on, which must survive a crash at any moment: a test can end
+    /// the process just before and just after its commit.
+    pub async fn write_step<T, E, F>(&self, step: &'static str, lane: Lane, work: F) -> Result<T, E>
+    where
+        F: Fn(&mut Db) -> Result<T, Failure<E>> + Send + 'static,
+        T: Send + 'static,
+        E: Fault,
+    {
+        let work = move |db: &mut Db| {
+            let done = work(db)?;
+            failpoint(step, "before_commit");
+            Ok(done)
+        };
+        let done = self.write_in(lane, work).await;
+        failpoint(step, "after_commit");
+        done
     }
 
     /// Whether it was opened for reading only, beside the process that owns it.

@@ -31,7 +31,7 @@ pub fn put<E>(
 /// no event can appear later below a number that was already given out.
 pub async fn after<E: Fault>(database: &Database, after: After) -> Result<Events, E> {
     if database.read(has_unnumbered).await? {
-        database.write_in(Lane::Continuation, number).await?;
+        database.write_step("number_events", Lane::Continuation, number).await?;
     }
     let events = database.read(move |db| page(db, after)).await?;
     Ok(Events { events })
@@ -43,7 +43,7 @@ pub async fn number_all<E: Fault>(database: &Database) -> Result<i64, E> {
         if !database.read(has_unnumbered).await? {
             break;
         }
-        database.write_in(Lane::Continuation, number).await?;
+        database.write_step("number_events", Lane::Continuation, number).await?;
     }
     database.read(last_number).await
 }

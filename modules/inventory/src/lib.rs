@@ -126,19 +126,19 @@ impl Inventory for Stock {
     async fn reserve(&self, call: &Call, ask: Reserve) -> Result<Reservation, InventoryError> {
         in_time(call)?;
         let wanted = Wanted::new(&ask, self.clock.now());
-        self.database.write_in(Lane::Continuation, move |db| reservations::reserve(db, &wanted)).await?
+        self.database.write_step("reserve", Lane::Continuation, move |db| reservations::reserve(db, &wanted)).await?
     }
 
     async fn commit(&self, call: &Call, ask: OfReservation) -> Result<Reservation, InventoryError> {
         in_time(call)?;
         let now = self.clock.now();
-        self.database.write_in(Lane::Continuation, move |db| reservations::commit(db, &ask.id, now)).await
+        self.database.write_step("commit", Lane::Continuation, move |db| reservations::commit(db, &ask.id, now)).await
     }
 
     async fn release(&self, call: &Call, ask: OfReservation) -> Result<Reservation, InventoryError> {
         in_time(call)?;
         let now = self.clock.now();
-        self.database.write_in(Lane::Continuation, move |db| reservations::release(db, &ask.id, now)).await
+        self.database.write_step("release", Lane::Continuation, move |db| reservations::release(db, &ask.id, now)).await
     }
 
     async fn availability(&self, call: &Call, ask: AskAvailability) -> Result<Vec<Available>, InventoryError> {

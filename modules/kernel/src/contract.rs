@@ -118,6 +118,7 @@ pub async fn observe<T, E: Fault>(
     #[expect(clippy::disallowed_methods, reason = "measures a duration")]
     let start = Instant::now();
     let result = work.instrument(span).await;
+    crate::failpoint(method, "answered");
     let outcome = match &result {
         Ok(_) => "answered",
         Err(error) if error.outage().is_none() => "refused",

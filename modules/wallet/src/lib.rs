@@ -227,19 +227,20 @@ fn forget(db: &mut Db, now: Timestamp) -> Done<usize> {
 impl Wallet for Ledger {
     async fn hold(&self, call: &Call, ask: Hold) -> Result<HoldStatus, WalletError> {
         let step = self.step_of(call);
-        let placed: Outcome = self.database.write_in(Lane::Continuation, move |db| place(db, &ask, &step)).await?;
+        let placed: Outcome =
+            self.database.write_step("hold", Lane::Continuation, move |db| place(db, &ask, &step)).await?;
         placed
     }
 
     async fn capture(&self, call: &Call, ask: Capture) -> Result<HoldStatus, WalletError> {
         let step = self.step_of(call);
         let work = move |db: &mut Db| resolve::capture(db, &ask.hold, &ask.payees, &step);
-        self.database.write_in(Lane::Continuation, work).await
+        self.database.write_step("capture", Lane::Continuation, work).await
     }
 
     async fn void(&self, call: &Call, ask: OfHold) -> Result<HoldStatus, WalletError> {
         let step = self.step_of(call);
-        self.database.write_in(Lane::Continuation, move |db| resolve::void(db, &ask.hold, &step)).await
+        self.database.write_step("void", Lane::Continuation, move |db| resolve::void(db, &ask.hold, &step)).await
     }
 
     async fn holds(&self, _: &Call, ask: AskHolds) -> Result<Vec<HoldStatus>, WalletError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use emporium_database::idempotency::{self, Seen};
-use emporium_database::{Db, Failure, refuse};
+use emporium_database::{Db, Failure, Lane, refuse};
 use emporium_kernel::{Caller, Idempotency, Timestamp};
 use emporium_shop_api::OrderId;
 
@@ -58,7 +58,7 @@ impl Shop {
         };
         let shop = self.clone();
         let begin = async move {
-            Ok(match shop.database.write(cancel).await? {
+            Ok(match shop.database.write_step("cancel_order", Lane::New, cancel).await? {
                 Cancelled::Now(order) => shop.start(order),
                 Cancelled::Before(order) => Started::answered(before(order)?),
                 Cancelled::KeyReused => Started::answered(Placement::KeyReused),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use emporium_database::idempotency::{self, Seen};
-use emporium_database::{Db, Failure, refuse};
+use emporium_database::{Db, Failure, Lane, refuse};
 use emporium_inventory_api::Sku;
 use emporium_kernel::{Caller, Idempotency, Money, Outage, Quantity, Timestamp};
 use emporium_shop_api::OrderId;
@@ -149,7 +149,7 @@ impl Shop {
 
     /// Stores the order and sets it going.
     async fn begin_order(self: Arc<Self>, request: Request) -> Result<Started, ShopError> {
-        Ok(match self.database.write(move |db| begin(db, &request)).await? {
+        Ok(match self.database.write_step("create_order", Lane::New, move |db| begin(db, &request)).await? {
             Begun::KeyReused => Started::answered(Placement::KeyReused),
             Begun::Before(order) => Started::answered(before(order)?),
             Begun::New(order) => self.start(order),
@@ -204,7 +204,7 @@ impl Shop {
     async fn accept(&self, id: String) -> Result<Placement, ShopError> {
         let order = self
             .database
-            .write_in(emporium_database::Lane::Continuation, move |db| {
+            .write_in(Lane::Continuation, move |db| {
                 let unfinished = orders::table.filter(orders::id.eq(&id).and(orders::step.ne(Step::Done.name())));
                 diesel::update(unfinished).set(orders::accepted.eq(1)).execute(db)?;
                 find(db, &id)?.map_or_else(|| refuse(ShopError::NotFound), Ok)

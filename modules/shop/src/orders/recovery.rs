@@ -84,7 +84,7 @@ impl Shop {
     async fn claim(&self, id: String, seen: i64) -> Result<Option<Placing>, ShopError> {
         let lease = self.lease_from_now().micros();
         self.database
-            .write_in(Lane::Continuation, move |db| {
+            .write_step("claim_order", Lane::Continuation, move |db| {
                 let same = orders::table.filter(orders::id.eq(&id).and(orders::lease_until.eq(seen)));
                 let set = (orders::lease_until.eq(lease), orders::attempts.eq(orders::attempts + 1));
                 let claimed = diesel::update(same).set(set).execute(db)?;

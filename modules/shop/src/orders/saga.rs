@@ -44,6 +44,19 @@ pub(crate) enum Transition {
     Cancel,
 }
 
+impl Transition {
+    /// How it is called where it is stored.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Commit => "committed",
+            Self::HoldAgain => "hold_repeated",
+            Self::Place => "placed",
+            Self::Abort(_) => "aborting",
+            Self::Refuse(_) | Self::Cancel => "cancelled",
+        }
+    }
+}
+
 /// Why an order is cancelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cause {
@@ -73,24 +86,24 @@ pub(crate) struct Point {
 impl Point {
     /// What a transition makes of an order whose money stands at `payment` after `attempt` holds.
     pub(crate) fn of(transition: Transition, payment: PaymentStatus, attempt: i32) -> Self {
-        let point =
-            |kind, status, payment, step| Self { kind, status, payment, step, hold_attempt: attempt, cause: None };
+        let kind = transition.name();
+        let point = |status, payment, step| Self { kind, status, payment, step, hold_attempt: attempt, cause: None };
         match transition {
-            Transition::Commit => point("committed", OrderStatus::Pending, PaymentStatus::Authorized, Step::Committed),
+            Transition::Commit => point(OrderStatus::Pending, PaymentStatus::Authorized, Step::Committed),
             Transition::HoldAgain => {
-                let again = point("hold_repeated", OrderStatus::Pending, PaymentStatus::None, Step::Committed);
+                let again = point(OrderStatus::Pending, PaymentStatus::None, Step::Committed);
                 Self { hold_attempt: attempt + 1, ..again }
             }
-            Transition::Place => point("placed", OrderStatus::Placed, PaymentStatus::Paid, Step::Done),
+            Transition::Place => point(OrderStatus::Placed, PaymentStatus::Paid, Step::Done),
             Transition::Abort(cause) => {
-                let abort = point("aborting", OrderStatus::Pending, payment, Step::Aborting);
+                let abort = point(OrderStatus::Pending, payment, Step::Aborting);
                 Self { cause: Some(cause), ..abort }
             }
             Transition::Refuse(cause) => {
-                let refuse = point("cancelled", OrderStatus::Cancelled, PaymentStatus::None, Step::Done);
+                let refuse = point(OrderStatus::Cancelled, PaymentStatus::None, Step::Done);
                 Self { cause: Some(cause), ..refuse }
             }
-            Transition::Cancel => point("cancelled", OrderStatus::Cancelled, PaymentStatus::Voided, Step::Done),
+            Transition::Cancel => point(OrderStatus::Cancelled, PaymentStatus::Voided, Step::Done),
         }
     }
 }

@@ -20,8 +20,9 @@ impl Shop {
     /// Takes a durable point. When another took one first, the order as it stands now comes back instead.
     pub(crate) async fn record(self: &Arc<Self>, order: Placing, transition: Transition) -> Result<Placing, ShopError> {
         let (now, lease) = (self.clock.now(), self.lease_from_now());
+        let step = transition.name();
         self.database
-            .write_in(Lane::Continuation, move |db| take(db, &order, transition.clone(), SAGA, now, lease))
+            .write_step(step, Lane::Continuation, move |db| take(db, &order, transition.clone(), SAGA, now, lease))
             .await
     }
 
