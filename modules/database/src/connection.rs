@@ -71,11 +71,14 @@ pub(crate) fn lock(url: &Url) -> Result<File, OpenError> {
     }
 }
 
+/// How long the writer waits for a process that holds the database before it refuses, in milliseconds.
+pub(crate) const LOCK_PATIENCE_MS: u32 = 1_000;
+
 /// The only connection that writes.
 pub(crate) fn open_writer(url: &Url) -> Result<Db, OpenError> {
     let mut db = establish(url)?;
-    let settings = "pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 0;";
-    set(&mut db, settings)?;
+    set(&mut db, "pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 0;")?;
+    set(&mut db, &format!("pragma busy_timeout = {LOCK_PATIENCE_MS};"))?;
     check(&mut db)?;
     Ok(db)
 }

@@ -29,6 +29,9 @@ pub enum StorageError {
     /// Another process holds the database.
     #[error("the database is locked by another process")]
     Locked,
+    /// A reader that does not end keeps the log from being written back, and it is as long as it may become.
+    #[error("the log is full: a reader has not ended for a long time")]
+    LogFull,
     /// The queue of writes is full.
     #[error("too many writes are waiting")]
     QueueFull,
@@ -76,7 +79,7 @@ impl StorageError {
     fn outage(&self) -> Outage {
         match self {
             Self::Full => Outage::StorageFull,
-            Self::Locked | Self::QueueFull | Self::Stopped => Outage::Busy,
+            Self::Locked | Self::LogFull | Self::QueueFull | Self::Stopped => Outage::Busy,
             Self::Query(_) | Self::Panicked | Self::TransactionEnded | Self::Corrupt(_) => Outage::Internal,
         }
     }

@@ -70,12 +70,18 @@ struct Inner {
 impl Database {
     /// Creates the database if it is not there, migrates it, and takes it for this process alone.
     pub fn open(url: &Url, migrations: Migrations) -> Result<Self, OpenError> {
+        Self::open_limited(url, migrations, writer::MOST_LOG_BYTES)
+    }
+
+    /// The same, but new work is refused already when the log is longer than this, in bytes.
+    pub fn open_limited(url: &Url, migrations: Migrations, most_log: u64) -> Result<Self, OpenError> {
         let lock = connection::lock(url)?;
         let mut first = connection::open_writer(url)?;
         migrations.run(&mut first)?;
         let (changed, commits) = watch::channel(0);
         let queue = Arc::new(Queue::default());
-        let writer = Writer::new(first, url.path(), queue.clone(), changed, lock).start()?;
+        let writer = Writer::new(first, url.path(), queue.clone(), changed, lock).with_most_log(most_log);
+        let writer = writer.start()?;
         Ok(Self::of(url, Some(queue), commits, Some(writer)))
     }
 

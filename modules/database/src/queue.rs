@@ -26,6 +26,8 @@ struct Lanes {
     continuations: VecDeque<Box<dyn Job>>,
     new: VecDeque<Box<dyn Job>>,
     closed: bool,
+    /// Whether what begins is refused.
+    new_refused: bool,
 }
 
 impl Lanes {
@@ -59,6 +61,9 @@ impl Queue {
         if lanes.closed {
             return Err(StorageError::Stopped);
         }
+        if lanes.new_refused && lane == Lane::New {
+            return Err(StorageError::LogFull);
+        }
         let line = match lane {
             Lane::Continuation => &mut lanes.continuations,
             Lane::New => &mut lanes.new,
@@ -86,6 +91,11 @@ impl Queue {
     /// The next task if one waits.
     pub(crate) fn take(&self) -> Option<Box<dyn Job>> {
         self.lanes().take()
+    }
+
+    /// Whether what begins is taken from now on. What continues always is.
+    pub(crate) fn admit_new(&self, admitted: bool) {
+        self.lanes().new_refused = !admitted;
     }
 
     /// Refuses what comes from now on; what waits is still done.

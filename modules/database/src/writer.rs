@@ -14,6 +14,7 @@ use emporium_kernel::metric;
 use prometheus::IntCounterVec;
 use tokio::sync::watch;
 
+use crate::connection::LOCK_PATIENCE_MS;
 use crate::queue::{Found, Job, Queue};
 use crate::{Db, OpenError, StorageError};
 
@@ -25,6 +26,8 @@ const IDLE: Duration = Duration::from_millis(200);
 const COMMITS_PER_CHECKPOINT: u32 = 500;
 /// Bytes by which the log may grow before it is written back and cut, however few commits that were.
 const LONG_LOG_BYTES: u64 = 16 * 1024 * 1024;
+/// From this length of the log on, which only a reader that does not end can cause, new work is refused.
+pub(crate) const MOST_LOG_BYTES: u64 = 1024 * 1024 * 1024;
 
 static COMMITS: LazyLock<IntCounterVec> =
     LazyLock::new(|| metric::counter("emporium_writer_commits_total", "Group commits.", &["database"]));
@@ -40,6 +43,8 @@ pub(crate) struct Writer {
     unsaved: u32,
     /// How long the log may become before it is written back and cut.
     log_limit: u64,
+    /// From which length of it on new work is refused.
+    most_log: u64,
     /// Held as long as the writer lives: it keeps a second process out.
     _lock: File,
 }
@@ -47,7 +52,22 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(db: Db, path: &Path, queue: Arc<Queue>, changed: watch::Sender<u64>, lock: File) -> Self {
         let name = path.file_stem().map_or_else(|| "database".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        Self { db, path: path.to_owned(), name, queue, changed, unsaved: 0, log_limit: LONG_LOG_BYTES, _lock: lock }
+        Self {
+            db,
+            path: path.to_owned(),
+            name,
+            queue,
+            changed,
+            unsaved: 0,
+            log_limit: LONG_LOG_BYTES,
+            most_log: MOST_LOG_BYTES,
+            _lock: lock,
+        }
+    }
+
+    /// Refuses new work when the log is longer than this.
+    pub(crate) fn with_most_log(self, bytes: u64) -> Self {
+        Self { most_log: bytes, ..self }
     }
 
     pub(crate) fn start(self) -> Result<JoinHandle<()>, OpenError> {
@@ -60,14 +80,13 @@ impl Writer {
         loop {
             match self.queue.wait(IDLE) {
                 Found::Job(first) => self.batch(first),
+                Found::Nothing if self.log_bytes() > self.most_log => self.cut_log(),
                 Found::Nothing if self.unsaved > 0 => self.checkpoint("passive"),
                 Found::Nothing => {}
                 Found::Closed => break,
             }
             if self.log_bytes() > self.log_limit {
-                self.checkpoint("truncate");
-                // A reader that still needs the log keeps it from being cut; it is tried again after as much more.
-                self.log_limit = self.log_bytes() + LONG_LOG_BYTES;
+                self.cut_log();
             } else if self.unsaved >= COMMITS_PER_CHECKPOINT {
                 self.checkpoint("passive");
             }
@@ -75,10 +94,19 @@ impl Writer {
         self.checkpoint("truncate");
     }
 
+    /// Writes the log back and cuts it. A reader that still needs it keeps it from being cut; then it is tried again
+    /// after as much more, and from the most that is allowed on, whenever there is nothing else to do.
+    fn cut_log(&mut self) {
+        self.checkpoint("truncate");
+        let left = self.log_bytes();
+        self.log_limit = left + LONG_LOG_BYTES;
+        self.queue.admit_new(left <= self.most_log);
+    }
+
     /// Runs `first` and what has queued up behind it, and commits them together.
     fn batch(&mut self, first: Box<dyn Job>) {
         if let Err(error) = self.begin() {
-            return first.fail(error);
+            return self.fail_all(first, &error);
         }
         let started = now();
         let (mut done, mut next) = (Vec::new(), Some(first));
@@ -93,6 +121,14 @@ impl Writer {
             }
         }
         self.commit(done);
+    }
+
+    /// Nobody waits for his turn only to be told the same.
+    fn fail_all(&self, first: Box<dyn Job>, error: &StorageError) {
+        first.fail(error.again());
+        while let Some(job) = self.queue.take() {
+            job.fail(error.again());
+        }
     }
 
     /// Whether the transaction is still open afterwards. A full disk, or a job that says `rollback`, ends it.
@@ -162,7 +198,8 @@ impl Writer {
     /// Writes the log back into the file. A reader that still needs it only makes this do less, and is not waited for.
     fn checkpoint(&mut self, mode: &str) {
         self.unsaved = 0;
-        let pragmas = format!("pragma busy_timeout = 0; pragma wal_checkpoint({mode}); pragma busy_timeout = 5000");
+        let pragmas =
+            format!("pragma busy_timeout = 0; pragma wal_checkpoint({mode}); pragma busy_timeout = {LOCK_PATIENCE_MS}");
         if let Err(error) = self.db.batch_execute(&pragmas) {
             tracing::warn!(%error, database = self.name, "a checkpoint failed");
         }

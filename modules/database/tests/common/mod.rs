@@ -68,7 +68,7 @@ pub fn url(folder: &tempfile::TempDir) -> Url {
     Url::file(folder.path().join("shelf.db"))
 }
 
-pub fn put(name: &str) -> impl Fn(&mut Db) -> Done<()> + Send + 'static {
+pub fn put(name: &str) -> impl Fn(&mut Db) -> Done<()> + Send + 'static + use<> {
     let name = name.to_owned();
     move |db| {
         diesel::insert_into(shelf::table).values((shelf::name.eq(&name), shelf::pieces.eq(1))).execute(db)?;
