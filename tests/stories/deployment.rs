@@ -88,9 +88,37 @@ impl Deployment {
         self.process.take().expect("runs").wait().expect("waits")
     }
 
+    /// The same, watched by strace, which writes down what is asked of disk and network, and injects `faults`.
+    pub fn serve_watched(&mut self, faults: &[&str]) {
+        let mut strace = Command::new("strace");
+        // With `-D` the process itself stays our child.
+        strace.args([
+            "-D",
+            "-f",
+            "-y",
+            "-s",
+            "65536",
+            "-e",
+            "trace=pwrite64,fdatasync,fsync,recvfrom,read,sendto,write,writev",
+        ]);
+        strace.args(faults).arg("-o").arg(self.strace_log()).arg("--").arg(env!("CARGO_BIN_EXE_emporium"));
+        self.launch_as(strace, &[], &[]);
+    }
+
+    /// Where strace writes.
+    pub fn strace_log(&self) -> PathBuf {
+        self.folder.path().join("strace.log")
+    }
+
     fn launch(&mut self, options: &[&str], environment: &[(&str, &str)]) {
-        let mut process = self
-            .binary(&["serve", "--json", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
+        self.launch_as(Command::new(env!("CARGO_BIN_EXE_emporium")), options, environment);
+    }
+
+    fn launch_as(&mut self, mut program: Command, options: &[&str], environment: &[(&str, &str)]) {
+        let mut process = program
+            .args(["serve", "--json", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
+            .arg("--data")
+            .arg(self.data())
             .args(options)
             .env("EMPORIUM_PAYMENTS__DEPOSITS", "instant")
             .env("EMPORIUM_LOG__LEVEL", "error")

@@ -1,0 +1,75 @@
+//! A fixed number of requests, each sent once, over some connections at a time.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use futures_util::future::join_all;
+use tokio::time::timeout;
+
+use crate::client::Client;
+use crate::tally::Tally;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What came of a batch.
+pub struct Batch {
+    /// Counts and latencies.
+    pub tally: Tally,
+    /// The bodies, in the order of the requests; empty where there was no answer.
+    pub bodies: Vec<Vec<u8>>,
+    /// From the first request to the last answer.
+    pub took: Duration,
+}
+
+struct State<'a> {
+    requests: &'a [Vec<u8>],
+    next: Cell<usize>,
+    tally: RefCell<Tally>,
+    bodies: RefCell<Vec<Vec<u8>>>,
+}
+
+/// Sends all of them; each connection takes the next one when it was answered. Connecting is not timed.
+pub fn send(address: SocketAddr, requests: &[Vec<u8>], connections: usize) -> anyhow::Result<Batch> {
+    let state = State {
+        requests,
+        next: Cell::new(0),
+        tally: RefCell::new(Tally::new()?),
+        bodies: RefCell::new(vec![Vec::new(); requests.len()]),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let took = runtime.block_on(async {
+        let mut clients: Vec<Client> = (0..connections.min(requests.len())).map(|_| Client::of(address)).collect();
+        for client in &mut clients {
+            client.connect().await?;
+        }
+        let started = Instant::now();
+        join_all(clients.into_iter().map(|client| work(client, &state))).await;
+        anyhow::Ok(started.elapsed())
+    })?;
+    Ok(Batch { tally: state.tally.into_inner(), bodies: state.bodies.into_inner(), took })
+}
+
+/// The same where every answer must be a success: what a load needs before it can begin.
+pub fn seed(address: SocketAddr, requests: &[Vec<u8>], connections: usize) -> anyhow::Result<Vec<Vec<u8>>> {
+    let batch = send(address, requests, connections)?;
+    if batch.tally.good.len() != requests.len() as u64 {
+        let refusal = batch.bodies.iter().find(|body| body.starts_with(b"{\"type\""));
+        let refusal = refusal.map(|body| String::from_utf8_lossy(body).into_owned()).unwrap_or_default();
+        bail!("seeding failed: {:?}, {} unanswered {refusal}", batch.tally.statuses, batch.tally.failed);
+    }
+    Ok(batch.bodies)
+}
+
+async fn work(mut client: Client, state: &State<'_>) {
+    while let Some(request) = state.requests.get(state.next.get()) {
+        let index = state.next.replace(state.next.get() + 1);
+        let sent = Instant::now();
+        let status = timeout(PATIENCE, client.ask(request)).await.ok().and_then(Result::ok);
+        state.tally.borrow_mut().count(status, sent.elapsed());
+        if let Some(body) = state.bodies.borrow_mut().get_mut(index).filter(|_| status.is_some()) {
+            body.extend_from_slice(client.body());
+        }
+    }
+}

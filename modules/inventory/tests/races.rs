@@ -1,0 +1,83 @@
+//! Two want the same reservation at the same moment: exactly one of them gets it, and the shelf agrees.
+
+mod common;
+
+use common::{House, QUARTER_HOUR};
+use emporium_inventory_api::InventoryError::ReservationEnded;
+use emporium_inventory_api::ReservationState::{Committed, Expired, Released, Reserved, Returned};
+use futures_util::future::{join, join_all};
+
+const AT_ONCE: usize = 50;
+const ROUNDS: usize = 60;
+
+/// Many reservations of one piece each.
+async fn reserve_many(house: &House, round: usize) -> Vec<String> {
+    let ids: Vec<String> = (0..AT_ONCE).map(|n| format!("{round}-{n}")).collect();
+    let reserved = join_all(ids.iter().map(|id| house.reserve(id, &[("TEA", 1)]))).await;
+    assert!(reserved.into_iter().all(|state| state == Ok(Reserved)));
+    ids
+}
+
+#[tokio::test]
+async fn an_expired_reservation_is_committed_or_given_back_never_both() {
+    let house = House::new();
+    house.fill("TEA", 100_000).await;
+    let (mut committed, mut expired) = (0, 0);
+    for round in 0..ROUNDS {
+        let ids = reserve_many(&house, round).await;
+        house.hand.advance(QUARTER_HOUR);
+        let (early, late) = ids.split_at(round % AT_ONCE);
+        let commits = join_all(early.iter().map(|id| house.commit(id)));
+        let sweep_and_commit = async {
+            let ((), rest) = join(
+                async { house.stock.sweep().await.expect("sweeps") },
+                join_all(late.iter().map(|id| house.commit(id))),
+            )
+            .await;
+            rest
+        };
+        let (early, late) = join(commits, sweep_and_commit).await;
+        for outcome in early.into_iter().chain(late) {
+            match outcome {
+                Ok(state) => {
+                    assert_eq!(state, Committed);
+                    committed += 1;
+                }
+                Err(refusal) => {
+                    assert_eq!(refusal, ReservationEnded { state: Expired });
+                    expired += 1;
+                }
+            }
+        }
+        assert_eq!(house.quantities("TEA").await, (100_000 - committed, 0), "round {round}");
+    }
+    assert!(committed > 0 && expired > 0, "both happen: {committed} and {expired}");
+    house.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_commit_and_a_release_leave_the_shelf_as_it_was() {
+    let house = House::new();
+    house.fill("TEA", 1_000).await;
+    let (mut overtaken, mut returned) = (0, 0);
+    for round in 0..ROUNDS {
+        let ids = reserve_many(&house, round).await;
+        let both = ids.iter().enumerate().map(async |(n, id)| match (n + round) % 2 {
+            0 => join(house.commit(id), house.release(id)).await,
+            _ => {
+                let (release, commit) = join(house.release(id), house.commit(id)).await;
+                (commit, release)
+            }
+        });
+        for (commit, release) in join_all(both).await {
+            match (commit, release) {
+                (Ok(Committed), Returned) => returned += 1,
+                (Err(ReservationEnded { state: Released }), Released) => overtaken += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(house.quantities("TEA").await, (1_000, 0), "round {round}");
+    }
+    assert!(overtaken > 0 && returned > 0, "both happen: {overtaken} and {returned}");
+    house.assert_clean().await;
+}
