@@ -167,13 +167,7 @@ impl<'a> Scope<'a> {
     }
 
     fn query(&self) -> Products<'_> {
-        let mut query = product::table.into_boxed();
-        if let Some(status) = self.filter.status {
-            query = query.filter(product::status.eq(status.name()));
-        }
-        for supplier in [&self.filter.supplier, &self.filter.own].into_iter().flatten() {
-            query = query.filter(product::supplier.eq(supplier));
-        }
+        let mut query = if self.matches.is_some() { self.among_matches() } else { self.by_index() };
         if let Some(price) = self.filter.min_price {
             query = query.filter(product::price_from.ge(price));
         }
@@ -186,8 +180,34 @@ impl<'a> Scope<'a> {
                 .select(product_category::product);
             query = query.filter(product::id.eq_any(members));
         }
+        query
+    }
+
+    /// By status and supplier, for which there are indexes that are sorted as well.
+    fn by_index(&self) -> Products<'_> {
+        let mut query = product::table.into_boxed();
+        if let Some(status) = self.filter.status {
+            query = query.filter(product::status.eq(status.name()));
+        }
+        for supplier in [&self.filter.supplier, &self.filter.own].into_iter().flatten() {
+            query = query.filter(product::supplier.eq(supplier));
+        }
+        query
+    }
+
+    /// What was found, read by its ids. Status and supplier are compared such that no planner takes their indexes, which
+    /// would read every product there is.
+    fn among_matches(&self) -> Products<'_> {
+        let mut query = product::table.into_boxed();
         if let Some(matches) = &self.matches {
             query = query.filter(product::id.eq_any(matches.keys()));
+        }
+        for other in Status::ALL.into_iter().filter(|status| self.filter.status.is_some_and(|wanted| wanted != *status))
+        {
+            query = query.filter(product::status.ne(other.name()));
+        }
+        for supplier in [&self.filter.supplier, &self.filter.own].into_iter().flatten() {
+            query = query.filter(product::supplier.ge(supplier).and(product::supplier.le(supplier)));
         }
         query
     }

@@ -27,6 +27,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every one there is.
+    pub const ALL: [Self; 3] = [Self::Draft, Self::Active, Self::Archived];
+
     /// The name on the wire and in the database.
     pub fn name(self) -> &'static str {
         match self {
