@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use emporium_auth_api::{AuthError, Email, FindUser, User, UserId};
-use emporium_database::{Database, Db};
-use emporium_kernel::{Line, Page, Role, Window};
+use emporium_database::{Database, Db, Stale};
+use emporium_kernel::{Line, Outage, Page, Role, Window};
 
 use crate::password::NewPassword;
 use crate::sessions::{self, End};
@@ -54,7 +54,17 @@ impl Users {
 
     /// Looks a user up by address or id.
     pub async fn user(&self, who: FindUser) -> Result<User, AuthError> {
-        self.database.read(move |db| users::need(db, &who)).await
+        let name = match &who {
+            FindUser::Id(id) => id.to_string(),
+            FindUser::Email(email) => email.to_string(),
+        };
+        if let Some(known) = self.known.get(&name) {
+            return Ok(known);
+        }
+        let since = self.known.generation();
+        let user = self.database.read(move |db| users::need(db, &who)).await?;
+        self.known.keep(name, user.clone(), since);
+        Ok(user)
     }
 
     /// Makes `roles` all the roles of a user; tokens that are issued from now on carry them.
@@ -116,6 +126,14 @@ impl Users {
             work(db, &user)?;
             users::need(db, &FindUser::Id(user.id))
         };
-        self.database.write(change).await
+        let (database, known) = (self.database.clone(), self.known.clone());
+        // A task of its own: what is written is also forgotten when nobody waits for it any more.
+        let changed = tokio::spawn(async move {
+            let changed = database.write(change).await;
+            // Also when it is not known whether it was done.
+            known.forget(&Stale::Everything);
+            changed
+        });
+        changed.await.unwrap_or_else(|_| Err(Outage::Internal.into()))
     }
 }

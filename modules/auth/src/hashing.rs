@@ -1,13 +1,15 @@
-//! Password hashes: argon2id on blocking threads, a few at a time, so that a flood of logins takes no more than its share.
+//! Password hashes: argon2id on threads of their own, a few at a time, so that a flood of logins takes no more than its share.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::Error as HashError;
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use emporium_kernel::{Outage, Random};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::password::Password;
 use crate::settings::Settings;
@@ -87,31 +89,65 @@ fn check(argon2: &Argon2<'_>, password: &Password, stored: &str, salt: &[u8]) ->
 }
 
 /// Lets a few works run at the same time and a few wait; the next is refused at once.
+///
+/// They run on threads of their own: a hash takes some 20 MiB, and an allocator keeps what a thread gave back for that
+/// thread, so that many threads that hash once in a while would hold a gigabyte between them.
 #[derive(Clone)]
 struct Bulkhead {
     places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
+    threads: Sender<Work>,
 }
+
+type Work = Box<dyn FnOnce() + Send>;
 
 impl Bulkhead {
     fn new(at_once: usize, waiting: usize) -> Self {
         let places = at_once.saturating_add(waiting).min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(places)), turns: Arc::new(Semaphore::new(at_once)) }
+        let threads = start_threads(at_once);
+        Self { places: Arc::new(Semaphore::new(places)), turns: Arc::new(Semaphore::new(at_once)), threads }
     }
 
     /// The permits go with the work, so that a client that hangs up gives none back early.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Outage> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Outage::Busy)?;
         let turn = self.turns.clone().acquire_owned().await.map_err(|_| Outage::Busy)?;
-        let done = tokio::task::spawn_blocking(move || {
+        let (answer, answered) = oneshot::channel();
+        let work = move || {
             let _held = (place, turn);
-            work()
-        });
-        done.await.map_err(|error| {
-            tracing::error!(%error, "hashing a password panicked");
+            let _ = answer.send(work());
+        };
+        self.threads.send(Box::new(work)).map_err(|_| Outage::Busy)?;
+        answered.await.map_err(|_| {
+            tracing::error!("hashing a password panicked");
             Outage::Internal
         })
     }
+}
+
+/// More would not hash faster.
+const MOST_THREADS: usize = 256;
+
+/// Threads that take work in turn until the last sender is gone.
+fn start_threads(count: usize) -> Sender<Work> {
+    let (threads, work) = channel::<Work>();
+    let work = Arc::new(Mutex::new(work));
+    for _ in 0..count.min(MOST_THREADS) {
+        let work = work.clone();
+        let turn = move || {
+            while let Some(work) = next(&work) {
+                let _ = catch_unwind(AssertUnwindSafe(work));
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("hashing".to_owned()).spawn(turn) {
+            tracing::error!(%error, "a thread that hashes passwords could not be started");
+        }
+    }
+    threads
+}
+
+fn next(work: &Mutex<Receiver<Work>>) -> Option<Work> {
+    work.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use emporium_auth_api::{Auth, AuthError, FindUser, KeySet, User};
-use emporium_database::{Database, Failure, Lane, Migrations, OpenError, Url, embedded, idempotency};
+use emporium_database::{Database, Failure, Lane, Migrations, OpenError, ReadCache, Url, embedded, idempotency};
 use emporium_kernel::{Call, Clock, Random};
 
 pub use accounts::{Name, list_users};
@@ -34,6 +34,9 @@ use signing::SigningKey;
 const EMBEDDED: diesel_migrations::EmbeddedMigrations = embedded!("../../migrations/auth/sqlite");
 /// The schema of auth.
 pub const MIGRATIONS: Migrations = Migrations::new(&EMBEDDED);
+
+/// Users kept in memory for neighbours that look them up.
+const KNOWN_USERS: usize = 10_000;
 
 pub(crate) type Done<T> = Result<T, Failure<AuthError>>;
 
@@ -72,6 +75,8 @@ pub struct Users {
     key: SigningKey,
     refresh_keys: RefreshKeys,
     hashing: Hashing,
+    /// By id and by address.
+    known: ReadCache<User>,
     clock: Clock,
     random: Random,
 }
@@ -106,7 +111,8 @@ impl Users {
             bootstrap::prepare(&database, data_dir, clock.now(), &random)?;
         }
         let (refresh_keys, data_dir) = (RefreshKeys::of(&key), data_dir.to_owned());
-        Ok(Arc::new(Self { database, settings, data_dir, key, refresh_keys, hashing, clock, random }))
+        let known = ReadCache::new(KNOWN_USERS);
+        Ok(Arc::new(Self { database, settings, data_dir, key, refresh_keys, hashing, known, clock, random }))
     }
 
     /// The database.

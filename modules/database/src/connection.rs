@@ -78,7 +78,7 @@ pub(crate) const LOCK_PATIENCE_MS: u32 = 1_000;
 pub(crate) fn open_writer(url: &Url) -> Result<Db, OpenError> {
     let mut db = establish(url)?;
     set(&mut db, "pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 0;")?;
-    set(&mut db, &format!("pragma busy_timeout = {LOCK_PATIENCE_MS};"))?;
+    set(&mut db, &format!("pragma busy_timeout = {LOCK_PATIENCE_MS}; pragma cache_size = -16384;"))?;
     check(&mut db)?;
     Ok(db)
 }
@@ -106,7 +106,7 @@ fn establish(url: &Url) -> Result<Db, OpenError> {
     let connection = SqliteConnection::establish(path).map_err(|error| OpenError::Connection(error.to_string()))?;
     let mut db = Db::Sqlite(connection);
     let settings = "pragma busy_timeout = 5000; pragma foreign_keys = on; pragma temp_store = memory; \
-        pragma trusted_schema = off; pragma cell_size_check = on; pragma cache_size = -16384;";
+        pragma trusted_schema = off; pragma cell_size_check = on; pragma cache_size = -4096;";
     set(&mut db, settings)?;
     Ok(db)
 }

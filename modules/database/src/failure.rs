@@ -32,8 +32,8 @@ pub enum StorageError {
     /// A reader that does not end keeps the log from being written back, and it is as long as it may become.
     #[error("the log is full: a reader has not ended for a long time")]
     LogFull,
-    /// The queue of writes is full.
-    #[error("too many writes are waiting")]
+    /// The queue of writes or reads is full.
+    #[error("too many are waiting for the database")]
     QueueFull,
     /// The work panicked.
     #[error("the work on the database panicked")]

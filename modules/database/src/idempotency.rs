@@ -6,8 +6,9 @@ use diesel::prelude::*;
 use emporium_kernel::{Fault, Idempotency, Problem, Stored, Timestamp};
 use serde::Serialize;
 
+use crate::savepoint::undo_job;
 use crate::schema::idempotency::dsl;
-use crate::{Db, Failure, savepoint};
+use crate::{Db, Failure};
 
 /// How long a key is kept; the identifiers behind it are unique for ever.
 pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -26,7 +27,7 @@ pub enum Seen {
 }
 
 /// Carries out `effect` once for a key and answers every later request with the same as the first. A refusal undoes
-/// the effect and is stored as well; a failure of ours is not.
+/// the effect and is stored as well; a failure of ours is not. This is all that its job does.
 pub fn once<T: Serialize, E: Fault>(
     db: &mut Db,
     key: &Idempotency,
@@ -40,9 +41,10 @@ pub fn once<T: Serialize, E: Fault>(
         Seen::Target(target) => return Err(Failure::corrupt(format!("key points at {target}"))),
         Seen::Never => {}
     }
-    let stored = match savepoint(db, effect) {
+    let stored = match effect(db) {
         Ok(answer) => rendered(Stored::success(status, &answer))?,
         Err(Failure::Refused(refusal)) if refusal.outage().is_none() => {
+            undo_job(db)?;
             rendered(Stored::refusal(&Problem::from(refusal)))?
         }
         Err(failure) => return Err(failure),

@@ -2,6 +2,7 @@
 //! module has (idempotency keys, outbox). The only place that knows one engine from another.
 
 mod backup;
+mod cache;
 mod connection;
 mod failure;
 pub mod idempotency;
@@ -20,6 +21,7 @@ use emporium_kernel::{Fault, Outage, failpoint};
 use tokio::sync::{oneshot, watch};
 
 pub use backup::backup;
+pub use cache::{Generation, ReadCache, Stale};
 pub use connection::{Db, Url};
 pub use failure::{Failure, StorageError, refuse};
 pub use migrate::{MigrationError, Migrations, embedded};
@@ -115,7 +117,12 @@ impl Database {
         E: Fault,
     {
         let inner = self.0.clone();
-        let done = tokio::task::spawn_blocking(move || inner.readers.run(work)).await;
+        let turn = inner.readers.turn().await.map_err(|error| Failure::<E>::Storage(error).into_fault())?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            inner.readers.run(work)
+        });
+        let done = done.await;
         done.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Panicked))).map_err(Failure::into_fault)
     }
 

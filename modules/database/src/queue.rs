@@ -18,8 +18,16 @@ pub enum Lane {
     New,
 }
 
-/// How many tasks wait in each lane at most.
-pub(crate) const CAPACITY: usize = 1024;
+impl Lane {
+    /// How many tasks wait at most. New work: what is done in a tenth of a second, since who would wait longer is better
+    /// told to come back. Of what was begun already there is never that much.
+    const fn capacity(self) -> usize {
+        match self {
+            Self::Continuation => 8_192,
+            Self::New => 512,
+        }
+    }
+}
 
 #[derive(Default)]
 struct Lanes {
@@ -68,7 +76,7 @@ impl Queue {
             Lane::Continuation => &mut lanes.continuations,
             Lane::New => &mut lanes.new,
         };
-        if line.len() >= CAPACITY {
+        if line.len() >= lane.capacity() {
             return Err(StorageError::QueueFull);
         }
         line.push_back(job);

@@ -1,30 +1,56 @@
 //! Read connections: a small pool, each read in a transaction of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use r2d2::{ManageConnection, Pool};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Db, Failure, OpenError, StorageError, Url, connection};
 
-const MOST_CONNECTIONS: u32 = 8;
+const MOST_CONNECTIONS: usize = 8;
+/// Reads that wait for a connection at most; the next is refused at once.
+const MOST_WAITING: usize = 1_024;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(crate) struct Readers(Pool<Manager>);
+pub(crate) struct Readers {
+    pool: Pool<Manager>,
+    /// As many as there are connections: who has none waits here and keeps no thread busy.
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+}
+
+/// The right to use one of the connections.
+pub(crate) struct Turn {
+    _turn: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
+}
 
 impl Readers {
     pub(crate) fn new(url: &Url) -> Self {
         let pool = Pool::builder()
-            .max_size(MOST_CONNECTIONS)
+            .max_size(u32::try_from(MOST_CONNECTIONS).unwrap_or(u32::MAX))
             .min_idle(Some(0))
             .test_on_check_out(false)
             .connection_timeout(PATIENCE)
             .build_unchecked(Manager(url.clone()));
-        Self(pool)
+        let permits = |count| Arc::new(Semaphore::new(count));
+        Self { pool, turns: permits(MOST_CONNECTIONS), places: permits(MOST_CONNECTIONS + MOST_WAITING) }
+    }
+
+    /// Waits until a connection is free, though not for ever; refuses at once when too many wait.
+    pub(crate) async fn turn(&self) -> Result<Turn, StorageError> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| StorageError::QueueFull)?;
+        match tokio::time::timeout(PATIENCE, self.turns.clone().acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(Turn { _turn: turn, _place: place }),
+            Ok(Err(_)) => Err(StorageError::Stopped),
+            Err(_) => Err(StorageError::QueueFull),
+        }
     }
 
     pub(crate) fn run<T, E>(&self, work: impl FnOnce(&mut Db) -> Result<T, Failure<E>>) -> Result<T, Failure<E>> {
-        let mut db = self.0.get().map_err(|error| {
+        let mut db = self.pool.get().map_err(|error| {
             tracing::warn!(%error, "no read connection");
             StorageError::Locked
         })?;

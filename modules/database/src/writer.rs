@@ -22,10 +22,12 @@ const MOST_JOBS: usize = 256;
 const MOST_WORK: Duration = Duration::from_millis(10);
 /// How long the queue must be empty before the log is written back.
 const IDLE: Duration = Duration::from_millis(200);
-/// Under steady load the log is written back after so many commits.
+/// Under steady load the log is written back after so many commits, or so many jobs in them.
 const COMMITS_PER_CHECKPOINT: u32 = 500;
-/// Bytes by which the log may grow before it is written back and cut, however few commits that were.
-const LONG_LOG_BYTES: u64 = 16 * 1024 * 1024;
+const JOBS_PER_CHECKPOINT: usize = 5_000;
+/// Bytes by which the log may grow before it is written back and cut, however few commits that were. A log that is
+/// written back in time begins anew from its start, which is cheaper than growing again after a cut.
+const LONG_LOG_BYTES: u64 = 128 * 1024 * 1024;
 /// From this length of the log on, which only a reader that does not end can cause, new work is refused.
 pub(crate) const MOST_LOG_BYTES: u64 = 1024 * 1024 * 1024;
 
@@ -40,7 +42,9 @@ pub(crate) struct Writer {
     name: String,
     queue: Arc<Queue>,
     changed: watch::Sender<u64>,
+    /// Commits since the log was written back, and the jobs in them.
     unsaved: u32,
+    unsaved_jobs: usize,
     /// How long the log may become before it is written back and cut.
     log_limit: u64,
     /// From which length of it on new work is refused.
@@ -59,6 +63,7 @@ impl Writer {
             queue,
             changed,
             unsaved: 0,
+            unsaved_jobs: 0,
             log_limit: LONG_LOG_BYTES,
             most_log: MOST_LOG_BYTES,
             _lock: lock,
@@ -67,7 +72,7 @@ impl Writer {
 
     /// Refuses new work when the log is longer than this.
     pub(crate) fn with_most_log(self, bytes: u64) -> Self {
-        Self { most_log: bytes, ..self }
+        Self { most_log: bytes, log_limit: LONG_LOG_BYTES.min(bytes), ..self }
     }
 
     pub(crate) fn start(self) -> Result<JoinHandle<()>, OpenError> {
@@ -85,13 +90,18 @@ impl Writer {
                 Found::Nothing => {}
                 Found::Closed => break,
             }
-            if self.log_bytes() > self.log_limit {
+            let (log, due) = (self.log_bytes(), self.is_checkpoint_due());
+            if log > self.log_limit || (due && log > self.most_log) {
                 self.cut_log();
-            } else if self.unsaved >= COMMITS_PER_CHECKPOINT {
+            } else if due {
                 self.checkpoint("passive");
             }
         }
         self.checkpoint("truncate");
+    }
+
+    fn is_checkpoint_due(&self) -> bool {
+        self.unsaved >= COMMITS_PER_CHECKPOINT || self.unsaved_jobs >= JOBS_PER_CHECKPOINT
     }
 
     /// Writes the log back and cuts it. A reader that still needs it keeps it from being cut; then it is tried again
@@ -99,13 +109,14 @@ impl Writer {
     fn cut_log(&mut self) {
         self.checkpoint("truncate");
         let left = self.log_bytes();
-        self.log_limit = left + LONG_LOG_BYTES;
+        self.log_limit = left + LONG_LOG_BYTES.min(self.most_log);
         self.queue.admit_new(left <= self.most_log);
     }
 
     /// Runs `first` and what has queued up behind it, and commits them together.
     fn batch(&mut self, first: Box<dyn Job>) {
         if let Err(error) = self.begin() {
+            self.roll_back();
             return self.fail_all(first, &error);
         }
         let started = now();
@@ -170,6 +181,7 @@ impl Writer {
         match self.db.batch_execute("commit").map_err(StorageError::of) {
             Ok(()) => {
                 self.unsaved += 1;
+                self.unsaved_jobs += done.len();
                 COMMITS.with_label_values(&[&self.name]).inc();
                 JOBS.with_label_values(&[&self.name]).inc_by(done.len() as u64);
                 done.into_iter().for_each(Job::answer);
@@ -197,7 +209,7 @@ impl Writer {
 
     /// Writes the log back into the file. A reader that still needs it only makes this do less, and is not waited for.
     fn checkpoint(&mut self, mode: &str) {
-        self.unsaved = 0;
+        (self.unsaved, self.unsaved_jobs) = (0, 0);
         let pragmas =
             format!("pragma busy_timeout = 0; pragma wal_checkpoint({mode}); pragma busy_timeout = {LOCK_PATIENCE_MS}");
         if let Err(error) = self.db.batch_execute(&pragmas) {

@@ -21,6 +21,7 @@ mod problem;
 mod query;
 mod random;
 mod remote;
+mod room;
 mod route;
 mod text;
 mod verdict;

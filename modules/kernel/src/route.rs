@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
-use actix_web::{FromRequest, Handler, HttpResponse, Responder, ResponseError, guard, web};
+use actix_web::middleware::from_fn;
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, ResponseError, guard, web};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
@@ -216,6 +217,18 @@ impl Routes {
         self
     }
 
+    /// Lets the route that was declared last be asked only while `room` says so; otherwise it is 503 with Retry-After,
+    /// before anything of the request is looked at.
+    #[must_use]
+    pub fn only_while(mut self, room: fn(&HttpRequest) -> bool) -> Self {
+        if let Some(route) = self.list.last_mut() {
+            let mount = route.mount.clone();
+            route.mount =
+                Arc::new(move || mount().wrap(from_fn(move |request, next| crate::room::admit(room, request, next))));
+        }
+        self
+    }
+
     /// These and those.
     #[must_use]
     pub fn and(mut self, others: Routes) -> Self {
@@ -237,8 +250,7 @@ impl Routes {
                 paths.push(&route.path);
             }
         }
-        paths.sort_by_key(|path| path.matches('{').count());
-        for path in paths {
+        for path in in_order(paths) {
             let mut resource = web::resource(path.to_owned());
             let mut allowed: Vec<&str> = Vec::new();
             for route in self.list.iter().filter(|route| route.path == path) {
@@ -249,6 +261,21 @@ impl Routes {
             app.service(resource.default_service(web::to(move || method_not_allowed(allow.clone()))));
         }
     }
+}
+
+/// The order in which a request's path is compared with them: kind by kind, as they were named first, so that what is
+/// asked for most is found first; and within a kind, fixed names before parameters.
+fn in_order(mut paths: Vec<&str>) -> Vec<&str> {
+    let kind = |path: &str| path.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+    let mut kinds: Vec<String> = Vec::new();
+    for path in &paths {
+        let kind = kind(path);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    paths.sort_by_key(|path| (kinds.iter().position(|known| *known == kind(path)), path.matches('{').count()));
+    paths
 }
 
 /// What is read with GET can be asked about with HEAD (RFC 9110 section 9.1).

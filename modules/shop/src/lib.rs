@@ -17,6 +17,7 @@ use emporium_inventory_api::Inventory;
 use emporium_kernel::{After, Call, Clock, Events, Random};
 use emporium_shop_api::FeedError;
 use emporium_wallet_api::Wallet;
+use tokio::sync::Semaphore;
 
 pub use error::ShopError;
 pub use http::routes;
@@ -36,6 +37,8 @@ pub struct Shop {
     inventory: Arc<dyn Inventory>,
     wallet: Arc<dyn Wallet>,
     products: ProductCache,
+    /// A place for each order that is being placed.
+    places: Arc<Semaphore>,
     clock: Clock,
     random: Random,
 }
@@ -64,7 +67,8 @@ impl Shop {
         random: Random,
     ) -> Arc<Self> {
         let products = ProductCache::new(settings.product_cache);
-        Arc::new(Self { database, settings, inventory, wallet, products, clock, random })
+        let places = Arc::new(Semaphore::new(settings.orders_at_once.clamp(1, Semaphore::MAX_PERMITS)));
+        Arc::new(Self { database, settings, inventory, wallet, products, places, clock, random })
     }
 
     /// The shop's database.

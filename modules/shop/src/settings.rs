@@ -19,6 +19,9 @@ pub struct Settings {
     pub hold_secs: u32,
     /// How long an order is left to the process that drives it before another may take over, in seconds.
     pub lease_secs: u64,
+    /// Orders that are being placed at the same time, at least 1; the next is refused with 503 at once, as is the repeat
+    /// of an earlier one, which is to be sent again.
+    pub orders_at_once: usize,
     /// Lines of one order or cart, at most.
     pub max_lines: usize,
     /// Carts that nobody touched for so many days are removed.
@@ -34,6 +37,7 @@ impl Default for Settings {
             reservation_secs: 15 * 60,
             hold_secs: 24 * 60 * 60,
             lease_secs: 30,
+            orders_at_once: 256,
             max_lines: 100,
             cart_days: 30,
         }

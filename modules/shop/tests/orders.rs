@@ -239,3 +239,23 @@ async fn the_proof_finds_what_is_wrong() {
     let found: Vec<&str> = audit.findings.iter().map(|finding| finding.invariant.as_str()).collect();
     assert_eq!(found, ["placed_order_has_committed_stock"]);
 }
+
+#[actix_web::test]
+async fn when_as_many_orders_are_placed_as_may_be_the_next_is_told_to_come_back() {
+    let world = World::with(Settings { orders_at_once: 1, order_patience_millis: 5_000, ..Settings::default() });
+    world.selling(&[("PEN", 100)]).await;
+    world.wallet.fund(&user(BUYER), Money::new(1_000, Currency::USD).expect("money"));
+    let app = world.app().await;
+    let gate = world.wallet.script.gate("hold");
+    let buying = app.clone();
+    let first = actix_web::rt::spawn(async move { buy(&buying, "first").await });
+    while world.wallet.script.count("hold") == 0 {
+        tokio::task::yield_now().await;
+    }
+    let refused = buy(&app, "second").await;
+    assert_eq!((refused.status, refused.code(), refused.header("retry-after")), (503, "busy", "1"));
+    assert_eq!(get("/v1/products").to(&app).await.status, 200, "everything else goes on");
+    gate.add_permits(10);
+    first.await.expect("no panic").expect(201);
+    buy(&app, "second").await.expect(201);
+}

@@ -117,6 +117,9 @@ fn overtaken<T>() -> Done<T> {
 
 /// Gives free what nobody captured in time. This is the only place that looks at the clock.
 pub(crate) fn expire(db: &mut Db, row: &Row, step: &Step) -> Done<bool> {
+    if settled(row, Request::Expire)?.is_some() {
+        return Ok(false);
+    }
     give_free(db, row, HoldState::Expired, step)
 }
 

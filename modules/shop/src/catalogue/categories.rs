@@ -1,9 +1,8 @@
 //! Making, changing and reading categories.
 
-use emporium_database::{Db, Lane, refuse};
+use emporium_database::{Db, Lane, Stale, refuse};
 use emporium_shop_api::ProductId;
 
-use super::cache::Stale;
 use super::category::{self, Category, CategoryDraft, CategoryKey, CategoryPatch};
 use super::product::CategoryId;
 use super::{load, terms, tree};

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use emporium_database::{Db, Failure, savepoint};
+use emporium_database::{Db, Failure, Stale, savepoint};
 use emporium_inventory_api::Sku;
 use emporium_kernel::{Call, Timestamp};
 use emporium_shop_api::ProductId;
 
-use super::cache::Stale;
 use super::category::{self, CategoryDraft, CategoryKey};
 use super::product::CategoryId;
 use super::terms::NewTerms;

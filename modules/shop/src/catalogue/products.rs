@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
-use emporium_database::{Db, refuse};
+use emporium_database::{Db, Stale, refuse};
 use emporium_kernel::{Call, ETag, Outage, Page};
 use emporium_shop_api::ProductId;
 use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::cache::Stale;
 use super::category::{self, CategoryKey};
 use super::listing::{self, Filter, Part};
 use super::product::{CategoryRef, Image, ProductDraft};

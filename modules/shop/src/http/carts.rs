@@ -10,7 +10,7 @@ use emporium_kernel::{
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 
-use super::orders::{Placed, placed};
+use super::orders::{Placed, has_room, placed};
 use crate::Shop;
 use crate::carts::{Cart, CartId, Checkout, LineId, Visitor};
 use crate::orders::Line;
@@ -26,6 +26,7 @@ pub(crate) fn routes() -> Routes {
         .patch("/v1/carts/{id}/items/{line}", change, "Sets the quantity of a line.")
         .delete("/v1/carts/{id}/items/{line}", remove_line, "Removes a line.")
         .post("/v1/carts/{id}/checkout", checkout, "Places an order for what is in the cart.")
+        .only_while(has_room)
 }
 
 /// The token of a guest's cart.

@@ -1,7 +1,7 @@
 //! Orders over HTTP.
 
 use actix_web::http::StatusCode;
-use actix_web::web;
+use actix_web::{HttpRequest, web};
 use emporium_kernel::{Answer, Idempotent, Page, Path, Problem, Query, Routes, SignedIn, Staff};
 use emporium_shop_api::OrderId;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -13,6 +13,7 @@ use crate::orders::{Canceller, NewOrder, Order, OrderEvent, OrderFilter, OwnOrde
 pub(crate) fn routes() -> Routes {
     Routes::new("orders")
         .post("/v1/orders", place, "Places an order: reserves stock, takes the money, and answers when both are done.")
+        .only_while(has_room)
         .get("/v1/orders", own_orders, "The caller's orders, newest first.")
         .get("/v1/orders/{id}", own_order, "An order of the caller's.")
         .get("/v1/orders/{id}/events", own_events, "What happened to an order of the caller's, oldest first.")
@@ -22,6 +23,11 @@ pub(crate) fn routes() -> Routes {
         .get("/v1/admin/orders/{id}", order, "Any order.")
         .get("/v1/admin/orders/{id}/events", events, "What happened to any order, oldest first.")
         .post("/v1/admin/orders/{id}/cancel", cancel_any, "Cancels any order that is still being placed.")
+}
+
+/// Whether one more order can be placed now.
+pub(super) fn has_room(request: &HttpRequest) -> bool {
+    request.app_data::<web::Data<Shop>>().is_some_and(|shop| shop.has_room())
 }
 
 /// The answer to placing an order: 201 when it is placed, 202 while it goes on.

@@ -59,7 +59,7 @@ impl Shop {
         let shop = self.clone();
         let begin = async move {
             Ok(match shop.database.write_step("cancel_order", Lane::New, cancel).await? {
-                Cancelled::Now(order) => shop.start(order),
+                Cancelled::Now(order) => shop.start(order, None),
                 Cancelled::Before(order) => Started::answered(before(order)?),
                 Cancelled::KeyReused => Started::answered(Placement::KeyReused),
             })

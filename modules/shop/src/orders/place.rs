@@ -102,6 +102,9 @@ struct Request {
     lease: Timestamp,
 }
 
+/// One of the places for orders that are being placed.
+pub(crate) type Place = tokio::sync::OwnedSemaphorePermit;
+
 /// An order on its way; the task goes on when nobody waits.
 pub(crate) type Driving = tokio::task::JoinHandle<Result<Placing, ShopError>>;
 
@@ -134,6 +137,11 @@ impl Shop {
         self.place_basket(buyer, key, Basket::Lines(new.items), new.expected_total).await
     }
 
+    /// Whether one more order can be taken up now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.places.available_permits() > 0
+    }
+
     /// Stores the order as pending, drives it in a task of its own, and waits as long as the settings say.
     pub(crate) async fn place_basket(
         self: &Arc<Self>,
@@ -142,17 +150,18 @@ impl Shop {
         basket: Basket,
         expected_total: Option<Money>,
     ) -> Result<Placement, ShopError> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| Outage::Busy)?;
         let request = self.request(buyer, key, basket, expected_total);
         let shop = self.clone();
-        self.in_task(async move { shop.begin_order(request).await }).await
+        self.in_task(async move { shop.begin_order(request, place).await }).await
     }
 
     /// Stores the order and sets it going.
-    async fn begin_order(self: Arc<Self>, request: Request) -> Result<Started, ShopError> {
+    async fn begin_order(self: Arc<Self>, request: Request, place: Place) -> Result<Started, ShopError> {
         Ok(match self.database.write_step("create_order", Lane::New, move |db| begin(db, &request)).await? {
             Begun::KeyReused => Started::answered(Placement::KeyReused),
             Begun::Before(order) => Started::answered(before(order)?),
-            Begun::New(order) => self.start(order),
+            Begun::New(order) => self.start(order, Some(place)),
         })
     }
 
@@ -168,10 +177,14 @@ impl Shop {
         }
     }
 
-    /// Sets an order going.
-    pub(crate) fn start(self: &Arc<Self>, order: Placing) -> Started {
+    /// Sets an order going, which keeps its place until it has ended or waits for recovery.
+    pub(crate) fn start(self: &Arc<Self>, order: Placing, place: Option<Place>) -> Started {
         let (id, shop) = (order.row.id.clone(), self.clone());
-        Started::Driving { id, driving: tokio::spawn(async move { shop.drive(order).await }) }
+        let drive = async move {
+            let _place = place;
+            shop.drive(order).await
+        };
+        Started::Driving { id, driving: tokio::spawn(drive) }
     }
 
     fn request(&self, buyer: &Caller, key: Idempotency, basket: Basket, expected_total: Option<Money>) -> Request {
