@@ -61,6 +61,12 @@ impl Bench {
         self.seeded()?.open(&binary, &folder)
     }
 
+    /// Starts a fresh shop with so many more products and orders.
+    pub fn grown_shop(&mut self, size: u32) -> anyhow::Result<Shop> {
+        let (binary, folder) = (self.binary.clone(), self.folder.path().join(format!("grown-{size}")));
+        self.seeded()?.open_grown(&binary, &folder, size)
+    }
+
     /// Measures a closed loop.
     pub fn load(&mut self, shop: &Shop, name: &str, connections: usize, ask: &Ask) -> anyhow::Result<Load> {
         let before = shop.server.commits()?;

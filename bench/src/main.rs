@@ -12,6 +12,7 @@ mod closed;
 mod disk;
 mod everyday;
 mod flash;
+mod growth;
 mod import;
 mod loads;
 mod open;
@@ -95,6 +96,8 @@ enum Part {
     Import,
     /// Start, memory and size.
     Start,
+    /// A thousand, a hundred thousand and a million products and orders. Takes ten minutes, so only when it is named.
+    Growth,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -109,8 +112,9 @@ fn main() -> anyhow::Result<()> {
     let seconds = if arguments.quick { QUICK_SECONDS } else { arguments.seconds };
     let folder = arguments.folder.as_deref();
     let mut bench = Bench::new(binary, Duration::from_secs(seconds), arguments.quick, folder)?;
-    let parts = if arguments.only.is_empty() { Part::value_variants() } else { &arguments.only };
-    let outcome = measure(&mut bench, parts);
+    let usual = Part::value_variants().iter().copied().filter(|part| *part != Part::Growth);
+    let parts = if arguments.only.is_empty() { usual.collect() } else { arguments.only };
+    let outcome = measure(&mut bench, &parts);
     if let Some(file) = &arguments.json {
         std::fs::write(file, serde_json::to_vec_pretty(&bench.report)?)?;
     }
@@ -139,5 +143,6 @@ fn run(bench: &mut Bench, part: Part) -> anyhow::Result<()> {
         Part::Overload => overload::overload(bench),
         Part::Import => import::import(bench),
         Part::Start => start::start(bench),
+        Part::Growth => growth::growth(bench),
     }
 }

@@ -36,3 +36,9 @@ pub fn write_post(into: &mut Vec<u8>, path: &str, who: Option<&Person>, body: &s
     put(&format!("Idempotency-Key: bench-{key:016x}\r\nContent-Length: {}\r\n\r\n", body.len()));
     put(body);
 }
+
+/// Writes a read behind what `into` holds.
+pub fn write_get(into: &mut Vec<u8>, path: &str, who: Option<&Person>) {
+    let signed = who.map(|person| format!("Authorization: Bearer {}\r\n", person.token)).unwrap_or_default();
+    into.extend_from_slice(format!("GET {path} HTTP/1.1\r\nHost: shop\r\n{signed}\r\n").as_bytes());
+}

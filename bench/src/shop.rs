@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::people::{Mint, Person};
 use crate::request::post;
 use crate::server::{Binary, Server};
-use crate::{batch, catalogue};
+use crate::{batch, catalogue, growth};
 
 /// People with money.
 const PEOPLE: usize = 1_000;
@@ -63,6 +63,18 @@ impl Seeded {
     /// Starts a copy of it in `folder`.
     pub fn open(&self, binary: &Binary, folder: &Path) -> anyhow::Result<Shop> {
         copy(&self.folder, folder)?;
+        self.start(binary, folder)
+    }
+
+    /// Starts a copy of it in `folder` that has so many more products and orders.
+    pub fn open_grown(&self, binary: &Binary, folder: &Path, size: u32) -> anyhow::Result<Shop> {
+        copy(&self.folder, folder)?;
+        let people: Vec<String> = self.people.iter().map(ToString::to_string).collect();
+        growth::grow(folder, &people, size)?;
+        self.start(binary, folder)
+    }
+
+    fn start(&self, binary: &Binary, folder: &Path) -> anyhow::Result<Shop> {
         let server = Server::start(binary, folder)?;
         let mint = Mint::of(folder)?;
         let people: Vec<Person> = self.people.iter().map(|id| mint.customer(id.clone())).collect::<Result<_, _>>()?;
