@@ -19,12 +19,12 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// How many tasks wait at most. New work: what is done in a tenth of a second, since who would wait longer is better
-    /// told to come back. Of what was begun already there is never that much.
+    /// How many tasks wait at most. New work: a crowd that comes at once, and no more than is done within a second; who
+    /// would wait longer is better told to come back. Of what was begun already there is never that much.
     const fn capacity(self) -> usize {
         match self {
             Self::Continuation => 8_192,
-            Self::New => 512,
+            Self::New => 1_024,
         }
     }
 }

@@ -176,12 +176,12 @@ async fn a_full_queue_refuses_at_once() {
     let mut holding = shelf.database.write(held).boxed();
     assert!(holding.as_mut().now_or_never().is_none());
     gate.running.recv().expect("runs");
-    let mut waiting: Vec<_> = (0..512).map(|n| shelf.database.write(put(&format!("{n:04}"))).boxed()).collect();
+    let mut waiting: Vec<_> = (0..1024).map(|n| shelf.database.write(put(&format!("{n:04}"))).boxed()).collect();
     assert!(waiting.iter_mut().all(|w| w.now_or_never().is_none()));
     assert_eq!(shelf.database.write(put("late")).now_or_never(), Some(Err(Outage::Busy.into())));
     drop(gate.release);
     assert!(join_all(waiting).await.into_iter().all(|r| r.is_ok()));
-    assert_eq!(shelf.names().await.len(), 512);
+    assert_eq!(shelf.names().await.len(), 1024);
 }
 
 #[tokio::test]
