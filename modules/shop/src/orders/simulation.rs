@@ -6,7 +6,7 @@
 //! apart. When the faults stop, every order must end and all books must agree.
 //!
 //! `SIMULATION_SEED=7 cargo test -p emporium-shop simulation` replays one schedule and prints it step by step;
-//! `LONG=1` runs a million schedules (about ten minutes with `--release`).
+//! `LONG=1` runs a million schedules (three minutes with `--release`).
 
 mod coordinator;
 mod events;
