@@ -35,7 +35,7 @@ const EMBEDDED: diesel_migrations::EmbeddedMigrations = embedded!("../../migrati
 /// The schema of auth.
 pub const MIGRATIONS: Migrations = Migrations::new(&EMBEDDED);
 
-/// Users kept in memory for neighbours that look them up.
+/// Users kept in memory for whoever looks them up, at most.
 const KNOWN_USERS: usize = 10_000;
 
 pub(crate) type Done<T> = Result<T, Failure<AuthError>>;

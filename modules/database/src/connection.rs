@@ -71,7 +71,7 @@ pub(crate) fn lock(url: &Url) -> Result<File, OpenError> {
     }
 }
 
-/// How long the writer waits for a process that holds the database before it refuses, in milliseconds.
+/// How long the writer, and a migration before it, waits for a process that holds the database, in milliseconds.
 pub(crate) const LOCK_PATIENCE_MS: u32 = 1_000;
 
 /// The only connection that writes.
