@@ -60,7 +60,7 @@ enum Command {
     /// Run a shop with a sample catalogue and accounts on throw-away data.
     Demo(demo::Options),
     /// Create the databases and bring them up to date.
-    Migrate,
+    Migrate(migrate::Options),
     /// Check configuration, files and databases, and say what to mend.
     Doctor,
     /// Check or show the configuration.
@@ -159,7 +159,7 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Serve(options) => serve::run(&context, options).await,
         Command::Demo(options) => demo::run(&context, options).await,
-        Command::Migrate => migrate::run(&context),
+        Command::Migrate(options) => migrate::run(&context, &options),
         Command::Doctor => doctor::run(&context).await,
         Command::Config(command) => configuration::run(&context, &command),
         Command::User(command) => user::run(&context, command).await,

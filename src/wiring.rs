@@ -131,6 +131,18 @@ pub fn check_sections(settings: &Settings) -> anyhow::Result<()> {
     MODULES.iter().try_for_each(|module| settings.database(module).map(drop))
 }
 
+/// The migrations that opening would carry out, by held module; nothing is changed or made.
+pub fn pending_migrations(settings: &Settings) -> anyhow::Result<Vec<(&'static str, Vec<String>)>> {
+    let all = [
+        ("auth", emporium_auth::MIGRATIONS),
+        ("inventory", emporium_inventory::MIGRATIONS),
+        ("wallet", emporium_wallet::MIGRATIONS),
+        ("shop", emporium_shop::MIGRATIONS),
+    ];
+    let held = all.into_iter().filter(|(module, _)| settings.holds(module));
+    held.map(|(module, migrations)| Ok((module, migrations.pending(&settings.database(module)?)?))).collect()
+}
+
 struct Opener<'a> {
     settings: &'a Settings,
     mode: Mode,

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use emporium_auth::{Name, NewPassword, Users};
-use emporium_auth_api::{Email, FindUser, User, UserId};
+use emporium_auth_api::{AuthError, Email, FindUser, User, UserId};
 use emporium_kernel::{Role, Window};
+use serde::Serialize;
 
-use super::{Context, refused};
+use super::{Context, Opened, refused};
 use crate::wiring::Mode;
 
 /// What to do with users.
@@ -29,6 +30,9 @@ pub enum Command {
         /// Read the password from standard input: its first line.
         #[arg(long, required = true)]
         password_stdin: bool,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// List users, newest first.
     List {
@@ -46,6 +50,9 @@ pub enum Command {
         /// customer, supplier, staff or admin.
         #[arg(required = true, value_parser = role)]
         roles: Vec<Role>,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// End a user's sessions and let nobody log in as that user; or allow it again.
     Disable {
@@ -54,6 +61,9 @@ pub enum Command {
         /// Allow it again.
         #[arg(long)]
         undo: bool,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Set a user's password and end all sessions.
     Passwd {
@@ -62,6 +72,9 @@ pub enum Command {
         /// Read the password from standard input: its first line.
         #[arg(long, required = true)]
         password_stdin: bool,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -71,31 +84,86 @@ fn role(text: &str) -> Result<Role, String> {
 
 /// Runs it.
 pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
-    let mode = if matches!(command, Command::List { .. }) { Mode::ReadOnly } else { Mode::Own };
-    let opened = context.open(mode)?;
-    let users = opened.modules.auth.clone();
-    let users = users.ok_or_else(|| anyhow::anyhow!("this configuration does not hold auth"))?;
-    let changed = match command {
-        Command::List { limit, after } => return list(context, &users, limit, after).await,
-        Command::Create { email, name, role, .. } => create(&users, &email, &name, role).await?,
-        Command::Role { user, roles } => {
-            users.set_roles(named(&user)?, roles.into_iter().collect()).await.map_err(refused)?
-        }
-        Command::Disable { user, undo: false } => users.disable(named(&user)?).await.map_err(refused)?,
-        Command::Disable { user, undo: true } => users.enable(named(&user)?).await.map_err(refused)?,
-        Command::Passwd { user, .. } => {
-            users.set_password(named(&user)?, password_from_stdin()?).await.map_err(refused)?
-        }
+    let (dry_run, change) = match command {
+        Command::List { limit, after } => return list(context, limit, after).await,
+        Command::Create { email, name, role, dry_run, .. } => (dry_run, Change::create(&email, &name, role)?),
+        Command::Role { user, roles, dry_run } => (dry_run, Change::Roles(named(&user)?, roles.into_iter().collect())),
+        Command::Disable { user, undo, dry_run } => (dry_run, Change::Disabled(named(&user)?, !undo)),
+        Command::Passwd { user, dry_run, .. } => (dry_run, Change::Password(named(&user)?, password_from_stdin()?)),
     };
-    context.out.show(&changed, line);
+    let opened = context.open(if dry_run { Mode::ReadOnly } else { Mode::Own })?;
+    let users = users(&opened)?;
+    if dry_run {
+        let planned = change.planned(&users).await.map_err(refused)?;
+        context.out.show(&planned, |planned| format!("would be {}", planned.line()));
+    } else {
+        let user = change.made(&users).await.map_err(refused)?;
+        context.out.show(&user, line);
+    }
     Ok(0)
 }
 
-async fn create(users: &Users, email: &str, name: &str, roles: Vec<Role>) -> anyhow::Result<User> {
-    let email = Email::parse(email).ok_or_else(|| anyhow::anyhow!("--email takes an address as in ada@example.com"))?;
-    let name = Name::parse(name).map_err(|error| anyhow::anyhow!("--name: {error}"))?;
-    let roles: BTreeSet<Role> = roles.into_iter().collect();
-    users.create_user(email, name, password_from_stdin()?, roles).await.map_err(refused)
+fn users(opened: &Opened) -> anyhow::Result<Arc<Users>> {
+    opened.modules.auth.clone().ok_or_else(|| anyhow::anyhow!("this configuration does not hold auth"))
+}
+
+/// A change whose arguments were checked.
+enum Change {
+    Create { email: Email, name: Name, password: NewPassword, roles: BTreeSet<Role> },
+    Roles(FindUser, BTreeSet<Role>),
+    Disabled(FindUser, bool),
+    Password(FindUser, NewPassword),
+}
+
+/// A user as a change would leave it.
+#[derive(Serialize)]
+struct Planned {
+    email: String,
+    name: String,
+    roles: Vec<Role>,
+    disabled: bool,
+    dry_run: bool,
+}
+
+impl Planned {
+    fn line(&self) -> String {
+        described(&self.email, &self.name, &self.roles, self.disabled)
+    }
+}
+
+impl Change {
+    fn create(email: &str, name: &str, roles: Vec<Role>) -> anyhow::Result<Self> {
+        let email =
+            Email::parse(email).ok_or_else(|| anyhow::anyhow!("--email takes an address as in ada@example.com"))?;
+        let name = Name::parse(name).map_err(|error| anyhow::anyhow!("--name: {error}"))?;
+        Ok(Self::Create { email, name, password: password_from_stdin()?, roles: roles.into_iter().collect() })
+    }
+
+    async fn made(self, users: &Users) -> Result<User, AuthError> {
+        match self {
+            Self::Create { email, name, password, roles } => users.create_user(email, name, password, roles).await,
+            Self::Roles(who, roles) => users.set_roles(who, roles).await,
+            Self::Disabled(who, true) => users.disable(who).await,
+            Self::Disabled(who, false) => users.enable(who).await,
+            Self::Password(who, password) => users.set_password(who, password).await,
+        }
+    }
+
+    /// What it would lead to; refused as the change would be.
+    async fn planned(self, users: &Users) -> Result<Planned, AuthError> {
+        let of =
+            |User { email, name, roles, disabled, .. }: User| Planned { email, name, roles, disabled, dry_run: true };
+        Ok(match self {
+            Self::Create { email, name, password, roles } => {
+                users.check_new(&email, &name, &password).await?;
+                let (email, name, roles) = (email.to_string(), name.into_string(), roles.into_iter().collect());
+                Planned { email, name, roles, disabled: false, dry_run: true }
+            }
+            Self::Roles(who, roles) => Planned { roles: roles.into_iter().collect(), ..of(users.user(who).await?) },
+            Self::Disabled(who, disabled) => Planned { disabled, ..of(users.user(who).await?) },
+            Self::Password(who, password) => of(users.check_password(who, &password).await?),
+        })
+    }
 }
 
 /// A password is never an argument, which other users of the machine could see.
@@ -112,16 +180,21 @@ fn named(text: &str) -> anyhow::Result<FindUser> {
     found.ok_or_else(|| anyhow::anyhow!("{text} is neither an address nor a user id"))
 }
 
-async fn list(context: &Context, users: &Arc<Users>, limit: u8, after: Option<String>) -> anyhow::Result<u8> {
+async fn list(context: &Context, limit: u8, after: Option<String>) -> anyhow::Result<u8> {
+    let opened = context.open(Mode::ReadOnly)?;
     let asked = serde_json::json!({"limit": limit, "after": after});
     let window: Window = serde_json::from_value(asked)?;
-    let page = users.list_users(window).await.map_err(refused)?;
+    let page = users(&opened)?.list_users(window).await.map_err(refused)?;
     context.out.show(&page, |page| page.data.iter().map(line).collect::<Vec<_>>().join("\n"));
     Ok(0)
 }
 
 fn line(user: &User) -> String {
-    let roles: Vec<&str> = user.roles.iter().map(|role| role.name()).collect();
-    let disabled = if user.disabled { " (disabled)" } else { "" };
-    format!("{} {} {} [{}]{disabled}", user.id, user.email, user.name, roles.join(", "))
+    format!("{} {}", user.id, described(&user.email, &user.name, &user.roles, user.disabled))
+}
+
+fn described(email: &str, name: &str, roles: &[Role], disabled: bool) -> String {
+    let roles: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+    let disabled = if disabled { " (disabled)" } else { "" };
+    format!("{email} {name} [{}]{disabled}", roles.join(", "))
 }

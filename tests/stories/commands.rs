@@ -23,16 +23,27 @@ async fn the_first_admin_is_made_on_the_command_line() {
     let create =
         ["user", "create", "--email", "boss@example.com", "--name", "Boss", "--role", "admin", "--password-stdin"];
     assert_eq!(with_password(&shop, &create, "short").status.code(), Some(2), "a weak password is refused");
+    let planned = [&create[..], &["--dry-run"]].concat();
+    assert_eq!(with_password(&shop, &planned, "short").status.code(), Some(2), "as the creation would be");
+    assert_eq!(with_password(&shop, &planned, "a long enough phrase").status.code(), Some(0), "and makes nobody");
     assert_eq!(with_password(&shop, &create, "a long enough phrase").status.code(), Some(0));
     assert_eq!(with_password(&shop, &create, "a long enough phrase").status.code(), Some(2), "the address is taken");
+    assert_eq!(with_password(&shop, &planned, "a long enough phrase").status.code(), Some(2));
     let listed = shop.told(&["user", "list"], 0);
     assert_eq!(
         (&listed["data"][0]["email"], &listed["data"][0]["roles"]),
         (&json!("boss@example.com"), &json!(["admin"]))
     );
+    let promote = ["user", "role", "boss@example.com", "staff", "admin"];
+    assert_eq!(shop.told(&[&promote[..], &["--dry-run"]].concat(), 0)["roles"], json!(["staff", "admin"]));
+    assert_eq!(shop.told(&["user", "list"], 0)["data"][0]["roles"], json!(["admin"]), "nothing was changed");
+    assert_eq!(shop.told(&promote, 0)["roles"], json!(["staff", "admin"]));
+    let disable = ["user", "disable", "boss@example.com", "--dry-run"];
     assert_eq!(
-        shop.told(&["user", "role", "boss@example.com", "staff", "admin"], 0)["roles"],
-        json!(["staff", "admin"])
+        shop.told(&disable, 0),
+        json!({
+            "email": "boss@example.com", "name": "Boss", "roles": ["staff", "admin"], "disabled": true, "dry_run": true,
+        })
     );
 
     shop.serve();
@@ -46,9 +57,13 @@ async fn the_first_admin_is_made_on_the_command_line() {
     );
     assert!(shop.stop().success());
     let passwd = ["user", "passwd", "boss@example.com", "--password-stdin"];
+    let planned = [&passwd[..], &["--dry-run"]].concat();
+    assert_eq!(with_password(&shop, &planned, "boss").status.code(), Some(2));
+    assert_eq!(with_password(&shop, &planned, "a phrase never set").status.code(), Some(0));
     assert_eq!(with_password(&shop, &passwd, "another good phrase").status.code(), Some(0));
     shop.serve();
     shop.send(login("another good phrase")).await.expect(200);
+    assert_eq!(shop.send(login("a phrase never set")).await.problem(), (401, "invalid_credentials"));
     assert_eq!(shop.send(login("a long enough phrase")).await.problem(), (401, "invalid_credentials"));
     assert!(shop.stop().success());
     assert_eq!(shop.told(&["user", "disable", "boss@example.com"], 0)["disabled"], json!(true));
@@ -126,7 +141,15 @@ async fn a_backup_is_made_while_the_shop_runs_and_can_be_served() {
 async fn a_command_on_an_empty_folder_makes_what_it_needs() {
     let mut shop = Deployment::start();
     shop.stop();
+    let pending = |shop: &Deployment| {
+        let planned = shop.told(&["migrate", "--dry-run"], 0);
+        let databases = planned["databases"].as_array().expect("a list").clone();
+        databases.iter().map(|one| one["pending"].as_array().map_or(0, Vec::len)).collect::<Vec<_>>()
+    };
+    assert_eq!(pending(&shop), [0, 0, 0, 0]);
     std::fs::remove_dir_all(shop.data()).expect("empties");
+    assert!(pending(&shop).iter().all(|count| *count > 3));
+    assert!(!shop.data().exists(), "nothing was made");
     assert_eq!(shop.told(&["order", "list"], 0)["data"], json!([]));
     shop.verify();
 }

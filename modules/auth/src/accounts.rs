@@ -34,6 +34,16 @@ impl Users {
         Ok(user)
     }
 
+    /// Refuses what [`Users::create_user`] refuses, and makes nobody.
+    pub async fn check_new(&self, email: &Email, name: &Name, password: &NewPassword) -> Result<(), AuthError> {
+        password.check_against(email, name)?;
+        match self.user(FindUser::Email(email.clone())).await {
+            Ok(_) => Err(AuthError::EmailTaken),
+            Err(AuthError::UnknownUser) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) async fn new_user(
         &self,
         email: Email,
@@ -96,12 +106,18 @@ impl Users {
         self.change(who, |db, user| users::set_disabled(db, &user.id, false)).await
     }
 
-    /// Sets a user's password and ends all sessions.
-    pub async fn set_password(&self, who: FindUser, password: NewPassword) -> Result<User, AuthError> {
-        let user = self.user(who.clone()).await?;
+    /// Refuses what [`Users::set_password`] refuses, and sets nothing.
+    pub async fn check_password(&self, who: FindUser, password: &NewPassword) -> Result<User, AuthError> {
+        let user = self.user(who).await?;
         if let Some(email) = Email::parse(&user.email) {
             password.check_against(&email, &user.name)?;
         }
+        Ok(user)
+    }
+
+    /// Sets a user's password and ends all sessions.
+    pub async fn set_password(&self, who: FindUser, password: NewPassword) -> Result<User, AuthError> {
+        self.check_password(who.clone(), &password).await?;
         let hash = self.hashing.hash(password.into_password()).await?;
         let now = self.clock.now();
         let set = move |db: &mut Db, user: &User| {

@@ -6,7 +6,8 @@ use diesel::migration::{Migration, MigrationSource, MigrationVersion};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::Db;
+use crate::connection::open_reader;
+use crate::{Db, OpenError, Url};
 
 /// Embeds the migrations of a module; the path is relative to the module's manifest.
 pub use diesel_migrations::embed_migrations as embedded;
@@ -50,10 +51,24 @@ impl Migrations {
 
     /// Checks that the schema is exactly what this build knows.
     pub(crate) fn check(&self, db: &mut Db) -> Result<(), MigrationError> {
+        let missing = self.missing(db)?.pop();
+        missing.map_or(Ok(()), |last| Err(MigrationError::Older(last)))
+    }
+
+    /// What would be carried out if the database were opened now, in order; nothing is changed or made.
+    pub fn pending(&self, url: &Url) -> Result<Vec<String>, OpenError> {
+        if url.path().exists() {
+            return Ok(self.missing(&mut open_reader(url)?)?);
+        }
+        let all = MigrationSource::<Sqlite>::migrations(self).map_err(failed)?;
+        Ok(all.iter().map(|migration| migration.name().to_string()).collect())
+    }
+
+    fn missing(&self, db: &mut Db) -> Result<Vec<String>, MigrationError> {
         self.refuse_newer(db)?;
         let Db::Sqlite(sqlite) = db;
         let pending = sqlite.pending_migrations(*self).map_err(failed)?;
-        pending.last().map_or(Ok(()), |last| Err(MigrationError::Older(last.name().to_string())))
+        Ok(pending.iter().map(|migration| migration.name().to_string()).collect())
     }
 
     /// Undoes everything, newest first.

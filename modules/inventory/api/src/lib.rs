@@ -21,7 +21,7 @@ id!(
 /// Makes SKUs known, so that stock can be kept for them. Known ones only change title and supplier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Register {
-    /// At most 1,000.
+    /// Any number; more than 1,000 take several transactions.
     pub skus: Vec<Registration>,
 }
 
@@ -104,7 +104,7 @@ pub struct Reservation {
 /// Asks how much of each SKU can be bought.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskAvailability {
-    /// At most 1,000.
+    /// Any number.
     pub skus: Vec<Sku>,
 }
 
@@ -124,7 +124,7 @@ pub struct Adjust {
     pub id: String,
     /// Who does it: a user id, or `import`.
     pub actor: String,
-    /// The rows, at most 1,000.
+    /// The rows. All of them are one transaction, which others wait for: a caller with many sends 1,000 at a time.
     pub rows: Vec<AdjustRow>,
 }
 
@@ -172,14 +172,14 @@ pub struct Level {
 /// Asks what is on the shelves, at every location.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskLevels {
-    /// At most 1,000.
+    /// Any number.
     pub skus: Vec<Sku>,
 }
 
 /// Asks for the reservations of some orders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskReservations {
-    /// At most 1,000.
+    /// Any number.
     pub ids: Vec<ReservationId>,
 }
 

@@ -7,7 +7,7 @@ use emporium_shop_api::ProductId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::search::{self, Matches};
+use super::search::{LOOKED_AT, Matches, Search};
 use super::{Product, Status, category, load};
 use crate::error::Done;
 use crate::schema::{product, product_category};
@@ -131,7 +131,7 @@ struct Row {
 
 /// A page of products, completed.
 pub(crate) fn page(db: &mut Db, filter: &Filter, part: &Part) -> Done<Page<Product>> {
-    let Some(scope) = Scope::of(db, filter)? else {
+    let Some(scope) = Scope::of(db, filter, part.sort)? else {
         return Ok(Page { data: Vec::new(), next_cursor: None, total: part.total.then_some(0) });
     };
     let mut page = match (&scope.matches, part.sort) {
@@ -148,37 +148,82 @@ pub(crate) fn page(db: &mut Db, filter: &Filter, part: &Part) -> Done<Page<Produ
 /// A filter whose words and category were looked up.
 struct Scope<'a> {
     filter: &'a Filter,
-    matches: Option<Matches>,
     categories: Option<Vec<String>>,
+    /// What was found.
+    matches: Option<Matches>,
+    /// What each product is asked, where too many were found.
+    search: Option<Search>,
 }
 
 impl<'a> Scope<'a> {
     /// `None` when nothing can match.
-    fn of(db: &mut Db, filter: &'a Filter) -> Done<Option<Self>> {
-        let matches = filter.q.as_deref().map(|q| search::matching(db, q)).transpose()?.flatten();
-        if matches.as_ref().is_some_and(Matches::is_empty) {
-            return Ok(None);
-        }
+    fn of(db: &mut Db, filter: &'a Filter, sort: Sort) -> Done<Option<Self>> {
         let categories = filter.category.as_deref().map(|key| category::with_descendants(db, key)).transpose()?;
         if categories.as_ref().is_some_and(Vec::is_empty) {
             return Ok(None);
         }
-        Ok(Some(Self { filter, matches, categories }))
+        let mut scope = Self { filter, categories, matches: None, search: None };
+        let Some(search) = filter.q.as_deref().and_then(Search::read) else { return Ok(Some(scope)) };
+        let mut matches = search.matching(db)?;
+        if !matches.complete
+            && let Some(few) = scope.candidates(db)?
+        {
+            matches = search.among(db, few)?;
+        }
+        if matches.complete || sort == Sort::Relevance {
+            let found = !matches.weights.is_empty();
+            scope.matches = Some(matches);
+            return Ok(found.then_some(scope));
+        }
+        scope.search = Some(search);
+        Ok(Some(scope))
+    }
+
+    /// The products that one part of the filter lets through, when these are few; the rest of it still applies.
+    fn candidates(&self, db: &mut Db) -> Done<Option<Vec<String>>> {
+        let most = i64::try_from(LOOKED_AT).unwrap_or(i64::MAX);
+        if let Some(categories) = &self.categories {
+            let members = product_category::table.filter(product_category::category.eq_any(categories));
+            let few: Vec<String> = members.select(product_category::product).limit(most + 1).load(db)?;
+            if few.len() <= LOOKED_AT {
+                return Ok(Some(few));
+            }
+        }
+        let supplied = [&self.filter.supplier, &self.filter.own].into_iter().flatten();
+        let supplied = supplied.map(|supplier| product::table.filter(product::supplier.eq(supplier)).into_boxed());
+        let priced = self
+            .filter
+            .status
+            .map(|status| self.priced(product::table.filter(product::status.eq(status.name())).into_boxed()));
+        for query in supplied.chain(priced) {
+            let few: Vec<String> = query.select(product::id).limit(most + 1).load(db)?;
+            if few.len() <= LOOKED_AT {
+                return Ok(Some(few));
+            }
+        }
+        Ok(None)
     }
 
     fn query(&self) -> Products<'_> {
-        let mut query = if self.matches.is_some() { self.among_matches() } else { self.by_index() };
-        if let Some(price) = self.filter.min_price {
-            query = query.filter(product::price_from.ge(price));
-        }
-        if let Some(price) = self.filter.max_price {
-            query = query.filter(product::price_from.le(price));
+        let mut query = self.priced(if self.matches.is_some() { self.among_matches() } else { self.by_index() });
+        if let Some(condition) = self.search.as_ref().and_then(Search::condition) {
+            query = query.filter(condition);
         }
         if let Some(categories) = &self.categories {
             let members = product_category::table
                 .filter(product_category::category.eq_any(categories))
                 .select(product_category::product);
             query = query.filter(product::id.eq_any(members));
+        }
+        query
+    }
+
+    fn priced<'q>(&self, mut query: Products<'q>) -> Products<'q> {
+        if let Some(price) = self.filter.min_price {
+            query = query.filter(product::price_from.ge(price));
+        }
+        if let Some(price) = self.filter.max_price {
+            query = query.filter(product::price_from.le(price));
         }
         query
     }
@@ -200,7 +245,7 @@ impl<'a> Scope<'a> {
     fn among_matches(&self) -> Products<'_> {
         let mut query = product::table.into_boxed();
         if let Some(matches) = &self.matches {
-            query = query.filter(product::id.eq_any(matches.keys()));
+            query = query.filter(product::id.eq_any(matches.weights.keys()));
         }
         for other in Status::ALL.into_iter().filter(|status| self.filter.status.is_some_and(|wanted| wanted != *status))
         {
@@ -267,7 +312,7 @@ fn by_column(db: &mut Db, scope: &Scope<'_>, part: &Part) -> Done<Page<String>> 
 fn by_relevance(db: &mut Db, scope: &Scope<'_>, matches: &Matches, part: &Part) -> Done<Page<String>> {
     let ids: Vec<String> = scope.query().select(product::id).load(db)?;
     let total = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-    let weight = |id: &String| std::cmp::Reverse(matches.get(id).copied().unwrap_or(0));
+    let weight = |id: &String| std::cmp::Reverse(matches.weights.get(id).copied().unwrap_or(0));
     let mut rows: Vec<_> = ids.into_iter().map(|id| (weight(&id), id)).collect();
     if let Some((Key::Number(key), id)) = &part.after {
         let seen = (std::cmp::Reverse(*key), id.clone());

@@ -72,7 +72,7 @@ pub struct OfHold {
 /// Asks for holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskHolds {
-    /// At most 1,000.
+    /// Any number.
     pub ids: Vec<HoldId>,
 }
 
