@@ -96,6 +96,33 @@ async fn a_disk_that_fails_to_sync_stops_the_process_and_nothing_acknowledged_is
     shop.verify();
 }
 
+/// Every thread's writes to its database fail for a while, as those on a full disk do until somebody makes room.
+#[tokio::test]
+async fn a_full_disk_refuses_what_it_cannot_keep_and_takes_new_work_as_soon_as_there_is_room() {
+    let (mut shop, ada, bob) = watched(&["--inject=pwrite64:error=ENOSPC:when=40..60"]).await;
+    let (mut acknowledged, mut refused) = (0, Vec::new());
+    for n in 0..100 {
+        let reply = shop.send(transfer(&ada, &bob, &format!("transfer-{n}-end"))).await;
+        if reply.status == 201 {
+            acknowledged += 1;
+        } else {
+            assert_eq!((reply.problem(), reply.header("Retry-After").is_empty()), ((503, "storage_full"), false));
+            assert_eq!(shop.balance(&bob).await, acknowledged * 100, "reads go on, and nothing was half done");
+            refused.push((n, acknowledged));
+        }
+    }
+    let before = refused.first().map(|(_, acknowledged)| *acknowledged);
+    assert!(before.is_some_and(|before| before > 0 && before < acknowledged), "full for a while: {refused:?}");
+    for (n, _) in &refused {
+        shop.send(transfer(&ada, &bob, &format!("transfer-{n}-end"))).await.expect(201);
+    }
+    assert_eq!(shop.balance(&bob).await, 100 * 100, "each of them once");
+    shop.stop();
+    shop.serve();
+    assert_eq!(shop.balance(&bob).await, 100 * 100);
+    shop.verify();
+}
+
 #[tokio::test]
 async fn a_database_that_another_process_holds_is_busy_and_answers_again_by_itself() {
     use diesel::Connection;
