@@ -234,6 +234,11 @@ impl Deployment {
         Person { id: claims.sub.to_string(), token }
     }
 
+    /// The same customer with a new token.
+    pub fn again(&self, customer: &Person) -> Person {
+        self.holder(UserId::parse(&customer.id).expect("an id"), &[Role::Customer])
+    }
+
     /// Somebody who registered, with a token of the shop's own making.
     pub async fn registered(&self, email: &str) -> Person {
         let who = json!({"email": email, "password": "correct horse battery", "name": "Somebody"});
