@@ -7,9 +7,14 @@ use tempfile::TempDir;
 
 use crate::closed::Closed;
 use crate::loads::Ask;
+use crate::open::Open;
 use crate::report::{Load, Report};
 use crate::server::Binary;
 use crate::shop::{Seeded, Shop};
+use crate::tally::Tally;
+
+/// Connections of an open loop, at most; more wait for each other only when the server is slower than it is asked.
+const STEADY: u32 = 256;
 
 /// A run.
 pub struct Bench {
@@ -69,9 +74,32 @@ impl Bench {
 
     /// Measures a closed loop.
     pub fn load(&mut self, shop: &Shop, name: &str, connections: usize, ask: &Ask) -> anyhow::Result<Load> {
-        let before = shop.server.commits()?;
         let closed = Closed { address: shop.server.public, connections, measured: self.measured, ask };
-        let tally = closed.run()?;
+        self.measure(shop, name, connections, || closed.run())
+    }
+
+    /// Measures an open loop of so many requests a second.
+    pub fn steady(&mut self, shop: &Shop, name: &str, rate: u32, ask: &Ask) -> anyhow::Result<Load> {
+        let seconds = u32::try_from(self.measured.as_secs())?.max(1);
+        let open = Open { address: shop.server.public, rate, seconds, connections: STEADY, ask };
+        let connections = usize::try_from(STEADY)?;
+        self.measure(shop, &format!("{name}, {rate} each second"), connections, || {
+            let opened = open.run()?;
+            let mut tally = opened.total()?;
+            tally.failed += opened.unsent;
+            Ok(tally)
+        })
+    }
+
+    fn measure(
+        &mut self,
+        shop: &Shop,
+        name: &str,
+        connections: usize,
+        run: impl FnOnce() -> anyhow::Result<Tally>,
+    ) -> anyhow::Result<Load> {
+        let before = shop.server.commits()?;
+        let tally = run()?;
         let after = shop.server.commits()?;
         let seconds = self.measured.as_secs_f64();
         let mut load = Load::of(name, connections, seconds, &tally, shop.server.memory()?);

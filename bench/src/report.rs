@@ -117,7 +117,7 @@ impl Load {
         let [p50, p99, p999, max] = [p50, p99, p999, max].map(millis);
         let memory = self.resident_kib / 1024;
         format!(
-            "{:<22} {:>5} {:>9.0} {p50:>9} {p99:>9} {p999:>9} {max:>9} {memory:>6} {commits:>8}  {errors}",
+            "{:<38} {:>5} {:>9.0} {p50:>9} {p99:>9} {p999:>9} {max:>9} {memory:>6} {commits:>8}  {errors}",
             self.name, self.connections, self.per_second
         )
     }
@@ -140,7 +140,7 @@ impl Report {
         let columns = ["conns", "good/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "MiB", "jobs/fsync"];
         let [conns, good, p50, p99, p999, max, memory, commits] = columns;
         self.say(&format!(
-            "{:<22} {conns:>5} {good:>9} {p50:>9} {p99:>9} {p999:>9} {max:>9} {memory:>6} {commits:>8}  not good",
+            "{:<38} {conns:>5} {good:>9} {p50:>9} {p99:>9} {p999:>9} {max:>9} {memory:>6} {commits:>8}  not good",
             "load"
         ))
     }

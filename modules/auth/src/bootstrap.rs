@@ -4,8 +4,8 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use diesel::prelude::*;
 use emporium_auth_api::{AuthError, Email, User};
+use emporium_database::prelude::*;
 use emporium_database::{Database, Db, refuse};
 use emporium_kernel::{Outage, Random, Role, Timestamp};
 

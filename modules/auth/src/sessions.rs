@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
 use emporium_auth_api::{AuthError, FindUser, SessionId, User, UserId};
+use emporium_database::prelude::*;
 use emporium_database::{Db, refuse};
 use emporium_kernel::Timestamp;
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 use emporium_auth_api::{AuthError, Email, FindUser, User, UserId};
+use emporium_database::prelude::*;
 use emporium_database::{Db, refuse};
 use emporium_kernel::{Page, Role, Timestamp, Window};
 

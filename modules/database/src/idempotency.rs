@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
+use crate::prelude::*;
 use emporium_kernel::{Fault, Idempotency, Problem, Stored, Timestamp};
 use serde::Serialize;
 

@@ -12,6 +12,7 @@ mod queue;
 mod readers;
 mod savepoint;
 mod schema;
+mod statement;
 mod writer;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub use failure::{Failure, StorageError, refuse};
 pub use migrate::{MigrationError, Migrations, embedded};
 pub use queue::Lane;
 pub use savepoint::savepoint;
+pub use statement::{Run, prelude};
 
 use queue::{Queue, Task};
 use readers::Readers;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
+use crate::prelude::*;
 use emporium_kernel::{After, Event, Events, Fault, Timestamp};
 use serde::Serialize;
 

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::connection::LOCK_PATIENCE_MS;
 use crate::queue::{Found, Job, Queue};
+use crate::statement::control;
 use crate::{Db, OpenError, StorageError};
 
 const MOST_JOBS: usize = 256;
@@ -144,11 +145,11 @@ impl Writer {
 
     /// Whether the transaction is still open afterwards. A full disk, or a job that says `rollback`, ends it.
     fn run_in_savepoint(&mut self, job: &mut dyn Job) -> bool {
-        if self.db.batch_execute("savepoint job").is_err() {
+        if control(&mut self.db, "savepoint job").is_err() {
             return false;
         }
-        let end = if job.run(&mut self.db) { "release job" } else { "rollback to job; release job" };
-        self.db.batch_execute(end).is_ok()
+        let ready = job.run(&mut self.db) || control(&mut self.db, "rollback to job").is_ok();
+        ready && control(&mut self.db, "release job").is_ok()
     }
 
     /// After a job ended the transaction of a batch: each again in a transaction of its own, in order, so that only

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, savepoint};
 use emporium_inventory_api::{InventoryError, Level};
 use emporium_kernel::Timestamp;

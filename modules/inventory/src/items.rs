@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, outbox, refuse};
 use emporium_inventory_api::{InventoryError, Registration, Sku};
 use emporium_kernel::{Limit, Page, Timestamp, Window};
@@ -173,7 +173,7 @@ pub(crate) fn low(db: &mut Db, window: Window, supplier: Option<&str>) -> Done<P
         let (since, sku) = after.0;
         query = query.filter(item::low_since.le(since).and(item::low_since.lt(since).or(item::sku.lt(sku))));
     }
-    let rows = query.load(db)?;
+    let rows = diesel::RunQueryDsl::load(query, db)?;
     low_page(db, rows, window.limit)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, refuse};
 use emporium_inventory_api::{Available, InventoryError, Level, LocationId, Sku};
 use emporium_kernel::{Cursor, Limit, Page};
@@ -242,7 +242,7 @@ pub(crate) fn list(db: &mut Db, filter: LevelFilter, supplier: Option<&str>) -> 
     if let Some(Cursor((sku, location))) = filter.after {
         query = query.filter(level::sku.ge(sku.clone()).and(level::sku.gt(sku).or(level::location.gt(location))));
     }
-    let rows: Vec<(String, String, i64, i64)> = query.load(db)?;
+    let rows: Vec<(String, String, i64, i64)> = diesel::RunQueryDsl::load(query, db)?;
     let levels = rows.into_iter().map(level_of).collect();
     Ok(Page::of(levels, filter.limit, |row: &Level| (row.sku.to_string(), row.location.to_string())))
 }

@@ -5,7 +5,7 @@ mod reserve;
 
 use std::time::Duration;
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, StorageError, refuse, savepoint};
 use emporium_inventory_api::lifecycle::Request;
 use emporium_inventory_api::{InventoryError, Reservation, ReservationId, ReservationState};

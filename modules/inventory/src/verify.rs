@@ -6,8 +6,8 @@ mod movements;
 
 use std::time::Duration;
 
-use diesel::prelude::*;
 use emporium_database::Db;
+use emporium_database::prelude::*;
 use emporium_inventory_api::{InventoryError, ReservationState};
 use emporium_kernel::{Audit, Timestamp};
 

@@ -6,7 +6,7 @@ mod view;
 
 use std::sync::Arc;
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, refuse};
 use emporium_kernel::{Caller, Idempotency, Timestamp, id};
 use sha2::{Digest, Sha256};

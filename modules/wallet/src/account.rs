@@ -1,7 +1,7 @@
 //! Accounts: four counters each, changed only by guarded updates.
 
-use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, refuse};
 use emporium_kernel::{Currency, Money, Timestamp};
 use emporium_wallet_api::{AccountId, WalletError};

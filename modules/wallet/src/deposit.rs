@@ -1,6 +1,6 @@
 //! Deposits: money that a user says comes in, credited once it is confirmed.
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, refuse};
 use emporium_kernel::{Money, PositiveMoney, Timestamp, id};
 use emporium_wallet_api::{TransferId, WalletError};

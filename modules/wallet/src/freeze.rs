@@ -1,7 +1,7 @@
 //! Freezes: users who may not spend for now, in accounts they have and in those they will have.
 
-use diesel::prelude::*;
 use emporium_database::Db;
+use emporium_database::prelude::*;
 use emporium_kernel::Timestamp;
 
 use crate::Done;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, refuse};
 use emporium_kernel::{Money, Timestamp, Verdict};
 use emporium_wallet_api::lifecycle::Request;

@@ -1,6 +1,6 @@
 //! Transfers: immutable rows that say what moved, and the entries that posting them writes.
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure};
 use emporium_kernel::{Money, Timestamp};
 use emporium_wallet_api::WalletError;

@@ -1,6 +1,6 @@
 //! Withdrawals: money that a user takes out, set aside until it is paid or rejected.
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, refuse};
 use emporium_kernel::{Money, PositiveMoney, Timestamp, id};
 use emporium_wallet_api::{HoldId, HoldState, TransferId, WalletError};

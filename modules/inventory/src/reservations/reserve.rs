@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, refuse, savepoint};
 use emporium_inventory_api::lifecycle::Request;
 use emporium_inventory_api::{InventoryError, Reservation, ReservationId, ReservationState, Reserve, Shortage, Sku};

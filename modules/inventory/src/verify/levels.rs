@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Database, Db};
 use emporium_inventory_api::{InventoryError, ReservationState};
 use emporium_kernel::Audit;

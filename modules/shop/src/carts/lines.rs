@@ -1,6 +1,6 @@
 //! The lines of a cart: at most one for each SKU.
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, refuse};
 use emporium_inventory_api::Sku;
 use emporium_kernel::{Quantity, id};

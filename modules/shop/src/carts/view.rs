@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, refuse};
 use emporium_inventory_api::Sku;
 use emporium_kernel::{Money, Quantity, Timestamp};

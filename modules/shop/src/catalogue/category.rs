@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, refuse};
 use emporium_kernel::{ETag, Timestamp, invalid};
 use emporium_shop_api::ProductId;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure};
 use emporium_inventory_api::Sku;
 use emporium_kernel::Timestamp;

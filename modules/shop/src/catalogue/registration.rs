@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Lane};
 use emporium_inventory_api::{Register, Registration, Sku};
 use emporium_kernel::Call;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, outbox, refuse};
 use emporium_inventory_api::Sku;
 use emporium_kernel::{ETag, Timestamp};

@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 
 use diesel::dsl::exists;
-use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use emporium_database::Db;
+use emporium_database::prelude::*;
 
 use super::terms::{whole, words};
 use crate::error::Done;

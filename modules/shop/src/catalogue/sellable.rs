@@ -1,6 +1,6 @@
 //! What can be bought: the SKUs of active products, as an order copies them.
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure};
 use emporium_inventory_api::Sku;
 use emporium_kernel::{Currency, Money};

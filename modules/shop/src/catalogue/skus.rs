@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, refuse};
 use emporium_inventory_api::Sku;
 use emporium_kernel::{Money, Timestamp};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use diesel::prelude::*;
 use emporium_database::Db;
+use emporium_database::prelude::*;
 use emporium_shop_api::ProductId;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;

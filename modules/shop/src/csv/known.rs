@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
 use emporium_database::Db;
+use emporium_database::prelude::*;
 use emporium_inventory_api::Sku;
 
 use crate::catalogue::Slug;

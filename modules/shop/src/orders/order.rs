@@ -1,6 +1,6 @@
 //! An order as it is stored and as its buyer sees it.
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure};
 use emporium_inventory_api::{ReservationId, Sku};
 use emporium_kernel::{Currency, Money, Quantity, Timestamp};

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::prelude::*;
 use emporium_database::idempotency::{self, Seen};
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, Lane, refuse};
 use emporium_inventory_api::Sku;
 use emporium_kernel::{Caller, Idempotency, Money, Outage, Quantity, Timestamp};

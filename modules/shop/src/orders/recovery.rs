@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Lane, refuse};
 use emporium_kernel::Timestamp;
 use emporium_shop_api::OrderId;

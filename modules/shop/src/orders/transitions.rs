@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use diesel::prelude::*;
+use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, Lane, outbox, refuse};
 use emporium_kernel::Timestamp;
 use serde_json::{Value, json};

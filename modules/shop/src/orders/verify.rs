@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
 use emporium_database::Db;
+use emporium_database::prelude::*;
 use emporium_inventory_api::{AskReservations, ReservationState};
 use emporium_kernel::{Audit, Call, Timestamp};
 use emporium_wallet_api::{AskHolds, HoldState, HoldStatus};

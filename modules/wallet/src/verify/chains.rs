@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use diesel::prelude::*;
 use emporium_database::Db;
+use emporium_database::prelude::*;
 
 use super::accounts::{self, Row};
 use super::{PAGE, Report, Walk};

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use diesel::prelude::*;
 use emporium_database::Db;
+use emporium_database::prelude::*;
 use emporium_kernel::Timestamp;
 use emporium_wallet_api::HoldState;
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use diesel::prelude::*;
 use emporium_database::Db;
+use emporium_database::prelude::*;
 
 use super::{PAGE, Report, Walk};
 use crate::Done;
