@@ -6,6 +6,7 @@ mod cache;
 mod connection;
 mod failure;
 pub mod idempotency;
+mod log;
 mod migrate;
 pub mod outbox;
 mod queue;
@@ -74,7 +75,7 @@ struct Inner {
 impl Database {
     /// Creates the database if it is not there, migrates it, and takes it for this process alone.
     pub fn open(url: &Url, migrations: Migrations) -> Result<Self, OpenError> {
-        Self::open_limited(url, migrations, writer::MOST_LOG_BYTES)
+        Self::open_limited(url, migrations, log::MOST_BYTES)
     }
 
     /// The same, but new work is refused already when the log is longer than this, in bytes.
@@ -84,8 +85,7 @@ impl Database {
         migrations.run(&mut first)?;
         let (changed, commits) = watch::channel(0);
         let queue = Arc::new(Queue::default());
-        let writer = Writer::new(first, url.path(), queue.clone(), changed, lock).with_most_log(most_log);
-        let writer = writer.start()?;
+        let writer = Writer::new(first, url, queue.clone(), changed, lock, most_log)?.start()?;
         Ok(Self::of(url, Some(queue), commits, Some(writer)))
     }
 

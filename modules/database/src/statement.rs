@@ -5,9 +5,11 @@
 //! written once and its preparation is kept. What a boxed query holds is known to `MultiConnection` alone; such a query
 //! is run with diesel's own `RunQueryDsl`.
 
+use diesel::connection::LoadConnection;
 use diesel::helper_types::Limit;
-use diesel::query_builder::{AstPass, QueryBuilder, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, Query, QueryBuilder, QueryFragment, QueryId};
 use diesel::query_dsl::methods::{LimitDsl, LoadQuery};
+use diesel::sql_types::Untyped;
 use diesel::sqlite::Sqlite;
 use diesel::sqlite::query_builder::SqliteQueryBuilder;
 use diesel::{QueryResult, RunQueryDsl, SqliteConnection};
@@ -33,7 +35,12 @@ pub trait Run: RunQueryDsl<SqliteConnection> + Sized {
         Self: QueryFragment<Sqlite> + QueryId,
     {
         match db {
-            Db::Sqlite(sqlite) => RunQueryDsl::execute(Kept(self), sqlite),
+            Db::Sqlite(sqlite) if Self::HAS_STATIC_QUERY_ID => RunQueryDsl::execute(self, sqlite),
+            Db::Sqlite(sqlite) => {
+                run(sqlite, Kept(self))?;
+                let changed: i32 = RunQueryDsl::get_result(diesel::select(changes()), sqlite)?;
+                usize::try_from(changed).map_err(|error| diesel::result::Error::DeserializationError(error.into()))
+            }
         }
     }
 
@@ -74,8 +81,19 @@ pub(crate) fn control(db: &mut Db, text: &'static str) -> QueryResult<()> {
     #[expect(clippy::disallowed_methods, reason = "savepoints have no query builder")]
     let statement = diesel::sql_query(text);
     match db {
-        Db::Sqlite(sqlite) => RunQueryDsl::execute(Kept(statement), sqlite).map(drop),
+        Db::Sqlite(sqlite) => run(sqlite, Kept(statement)),
     }
+}
+
+diesel::define_sql_function! {
+    /// Rows that the last statement inserted, changed or deleted.
+    fn changes() -> diesel::sql_types::Integer;
+}
+
+/// Runs a statement that has no rows. It goes the way of those that have some: there alone diesel asks the statement
+/// itself, and not a reference to it, whether it is kept.
+fn run<Q: QueryFragment<Sqlite> + QueryId>(sqlite: &mut SqliteConnection, statement: Kept<Q>) -> QueryResult<()> {
+    LoadConnection::load(sqlite, statement)?.try_for_each(|row| row.map(drop))
 }
 
 /// A statement whose preparation is kept under its text. diesel keeps no update, since one that sets only what is given
@@ -89,13 +107,12 @@ impl<Q: QueryFragment<Sqlite> + QueryId> QueryFragment<Sqlite> for Kept<Q> {
     }
 
     fn is_safe_to_cache_prepared(&self, backend: &Sqlite) -> QueryResult<bool> {
-        if Q::HAS_STATIC_QUERY_ID {
-            return self.0.is_safe_to_cache_prepared(backend);
-        }
         let mut text = SqliteQueryBuilder::new();
         self.0.to_sql(&mut text, backend)?;
         Ok(!text.finish().contains(" IN ("))
     }
 }
 
-impl<Q, C> RunQueryDsl<C> for Kept<Q> {}
+impl<Q> Query for Kept<Q> {
+    type SqlType = Untyped;
+}

@@ -4,7 +4,7 @@
 //! commits once, and only then answers each.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,23 +14,15 @@ use emporium_kernel::metric;
 use prometheus::IntCounterVec;
 use tokio::sync::watch;
 
-use crate::connection::LOCK_PATIENCE_MS;
+use crate::log::Log;
 use crate::queue::{Found, Job, Queue};
 use crate::statement::control;
-use crate::{Db, OpenError, StorageError};
+use crate::{Db, OpenError, StorageError, Url};
 
 const MOST_JOBS: usize = 256;
 const MOST_WORK: Duration = Duration::from_millis(10);
 /// How long the queue must be empty before the log is written back.
 const IDLE: Duration = Duration::from_millis(200);
-/// Under steady load the log is written back after so many commits, or so many jobs in them.
-const COMMITS_PER_CHECKPOINT: u32 = 500;
-const JOBS_PER_CHECKPOINT: usize = 5_000;
-/// Bytes by which the log may grow before it is written back and cut, however few commits that were. A log that is
-/// written back in time begins anew from its start, which is cheaper than growing again after a cut.
-const LONG_LOG_BYTES: u64 = 128 * 1024 * 1024;
-/// From this length of the log on, which only a reader that does not end can cause, new work is refused.
-pub(crate) const MOST_LOG_BYTES: u64 = 1024 * 1024 * 1024;
 
 static COMMITS: LazyLock<IntCounterVec> =
     LazyLock::new(|| metric::counter("emporium_writer_commits_total", "Group commits.", &["database"]));
@@ -43,37 +35,25 @@ pub(crate) struct Writer {
     name: String,
     queue: Arc<Queue>,
     changed: watch::Sender<u64>,
-    /// Commits since the log was written back, and the jobs in them.
-    unsaved: u32,
-    unsaved_jobs: usize,
-    /// How long the log may become before it is written back and cut.
-    log_limit: u64,
-    /// From which length of it on new work is refused.
-    most_log: u64,
+    log: Log,
     /// Held as long as the writer lives: it keeps a second process out.
     _lock: File,
 }
 
 impl Writer {
-    pub(crate) fn new(db: Db, path: &Path, queue: Arc<Queue>, changed: watch::Sender<u64>, lock: File) -> Self {
+    /// Takes the database at `url`; new work is refused while its log is longer than `most_log` bytes.
+    pub(crate) fn new(
+        db: Db,
+        url: &Url,
+        queue: Arc<Queue>,
+        changed: watch::Sender<u64>,
+        lock: File,
+        most_log: u64,
+    ) -> Result<Self, OpenError> {
+        let path = url.path().to_owned();
         let name = path.file_stem().map_or_else(|| "database".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        Self {
-            db,
-            path: path.to_owned(),
-            name,
-            queue,
-            changed,
-            unsaved: 0,
-            unsaved_jobs: 0,
-            log_limit: LONG_LOG_BYTES,
-            most_log: MOST_LOG_BYTES,
-            _lock: lock,
-        }
-    }
-
-    /// Refuses new work when the log is longer than this.
-    pub(crate) fn with_most_log(self, bytes: u64) -> Self {
-        Self { most_log: bytes, log_limit: LONG_LOG_BYTES.min(bytes), ..self }
+        let log = Log::new(url, &name, most_log)?;
+        Ok(Self { db, path, name, queue, changed, log, _lock: lock })
     }
 
     pub(crate) fn start(self) -> Result<JoinHandle<()>, OpenError> {
@@ -84,34 +64,19 @@ impl Writer {
 
     fn run(mut self) {
         loop {
-            match self.queue.wait(IDLE) {
-                Found::Job(first) => self.batch(first),
-                Found::Nothing if self.log_bytes() > self.most_log => self.cut_log(),
-                Found::Nothing if self.unsaved > 0 => self.checkpoint("passive"),
-                Found::Nothing => {}
+            let idle = match self.queue.wait(IDLE) {
+                Found::Job(first) => {
+                    self.batch(first);
+                    false
+                }
+                Found::Nothing => true,
                 Found::Closed => break,
-            }
-            let (log, due) = (self.log_bytes(), self.is_checkpoint_due());
-            if log > self.log_limit || (due && log > self.most_log) {
-                self.cut_log();
-            } else if due {
-                self.checkpoint("passive");
+            };
+            if let Some(admitted) = self.log.tend(&mut self.db, idle) {
+                self.queue.admit_new(admitted);
             }
         }
-        self.checkpoint("truncate");
-    }
-
-    fn is_checkpoint_due(&self) -> bool {
-        self.unsaved >= COMMITS_PER_CHECKPOINT || self.unsaved_jobs >= JOBS_PER_CHECKPOINT
-    }
-
-    /// Writes the log back and cuts it. A reader that still needs it keeps it from being cut; then it is tried again
-    /// after as much more, and from the most that is allowed on, whenever there is nothing else to do.
-    fn cut_log(&mut self) {
-        self.checkpoint("truncate");
-        let left = self.log_bytes();
-        self.log_limit = left + LONG_LOG_BYTES.min(self.most_log);
-        self.queue.admit_new(left <= self.most_log);
+        self.log.close(&mut self.db);
     }
 
     /// Runs `first` and what has queued up behind it, and commits them together.
@@ -181,8 +146,7 @@ impl Writer {
     fn commit(&mut self, done: Vec<Box<dyn Job>>) {
         match self.db.batch_execute("commit").map_err(StorageError::of) {
             Ok(()) => {
-                self.unsaved += 1;
-                self.unsaved_jobs += done.len();
+                self.log.committed(done.len());
                 COMMITS.with_label_values(&[&self.name]).inc();
                 JOBS.with_label_values(&[&self.name]).inc_by(done.len() as u64);
                 done.into_iter().for_each(Job::answer);
@@ -199,22 +163,6 @@ impl Writer {
                     job.fail(error.again());
                 }
             }
-        }
-    }
-
-    fn log_bytes(&self) -> u64 {
-        let mut log = self.path.as_os_str().to_owned();
-        log.push("-wal");
-        std::fs::metadata(log).map_or(0, |log| log.len())
-    }
-
-    /// Writes the log back into the file. A reader that still needs it only makes this do less, and is not waited for.
-    fn checkpoint(&mut self, mode: &str) {
-        (self.unsaved, self.unsaved_jobs) = (0, 0);
-        let pragmas =
-            format!("pragma busy_timeout = 0; pragma wal_checkpoint({mode}); pragma busy_timeout = {LOCK_PATIENCE_MS}");
-        if let Err(error) = self.db.batch_execute(&pragmas) {
-            tracing::warn!(%error, database = self.name, "a checkpoint failed");
         }
     }
 }

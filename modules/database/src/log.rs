@@ -1,0 +1,167 @@
+//! The write-ahead log: how it is written back into the file, and how it is kept from growing.
+//!
+//! Most of a log is written back by a thread beside the writer, while it goes on committing; what was committed meanwhile
+//! the writer then writes back itself, which is little, so that its next commit begins the log anew. Were all of it the
+//! writer's work, every order would now and then wait for seconds of other orders to be copied.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+
+use diesel::connection::SimpleConnection;
+
+use crate::connection::{self, LOCK_PATIENCE_MS};
+use crate::{Db, OpenError, Url};
+
+/// Under steady load the log is written back after so many commits, or so many jobs in them.
+const COMMITS_PER_CHECKPOINT: u32 = 500;
+const JOBS_PER_CHECKPOINT: usize = 5_000;
+/// Bytes by which the log may grow before it is written back and cut, however few commits that were. A log that is
+/// written back in time begins anew from its start, which is cheaper than growing again after a cut.
+const LONG_BYTES: u64 = 128 * 1024 * 1024;
+/// From this length of the log on, which only a reader that does not end can cause, new work is refused.
+pub(crate) const MOST_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// The log of one database, for its writer.
+pub(crate) struct Log {
+    path: PathBuf,
+    name: String,
+    helper: Helper,
+    /// Commits since the log was written back, and the jobs in them.
+    commits: u32,
+    jobs: usize,
+    /// How long the log may become before it is written back and cut.
+    limit: u64,
+    /// From which length of it on new work is refused.
+    most: u64,
+}
+
+impl Log {
+    /// The log of the database at `url`; new work is refused when it is longer than `most` bytes.
+    pub(crate) fn new(url: &Url, name: &str, most: u64) -> Result<Self, OpenError> {
+        let mut path = url.path().as_os_str().to_owned();
+        path.push("-wal");
+        let helper = Helper::start(url, name)?;
+        let limit = LONG_BYTES.min(most);
+        Ok(Self { path: path.into(), name: name.to_owned(), helper, commits: 0, jobs: 0, limit, most })
+    }
+
+    /// Counts a commit of so many jobs.
+    pub(crate) fn committed(&mut self, jobs: usize) {
+        self.commits += 1;
+        self.jobs += jobs;
+    }
+
+    /// Does what is due, between two batches or when there is nothing to do. Whether new work is admitted from now on,
+    /// if that was looked at.
+    pub(crate) fn tend(&mut self, db: &mut Db, idle: bool) -> Option<bool> {
+        let finished = self.helper.has_finished();
+        if self.helper.is_busy() {
+            return None;
+        }
+        let due = self.commits >= COMMITS_PER_CHECKPOINT || self.jobs >= JOBS_PER_CHECKPOINT;
+        let length = self.bytes();
+        if length > self.limit || (length > self.most && (idle || due)) {
+            return Some(self.cut(db));
+        }
+        if finished || (idle && self.commits > 0) {
+            self.write_back(db, "passive");
+        } else if due {
+            self.helper.begin();
+        }
+        None
+    }
+
+    /// Writes all of it back and removes it: nobody commits any more.
+    pub(crate) fn close(mut self, db: &mut Db) {
+        self.helper.stop();
+        self.write_back(db, "truncate");
+    }
+
+    /// Writes the log back and cuts it; whether it is short now. A reader that still needs it keeps it from being cut;
+    /// then it is tried again after as much more, and from the most that is allowed on, whenever there is nothing else
+    /// to do.
+    fn cut(&mut self, db: &mut Db) -> bool {
+        self.write_back(db, "truncate");
+        let left = self.bytes();
+        self.limit = left + LONG_BYTES.min(self.most);
+        left <= self.most
+    }
+
+    fn write_back(&mut self, db: &mut Db, mode: &str) {
+        (self.commits, self.jobs) = (0, 0);
+        checkpoint(db, &self.name, mode);
+    }
+
+    fn bytes(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |log| log.len())
+    }
+}
+
+/// A reader that still needs the log only makes this do less, and is not waited for.
+fn checkpoint(db: &mut Db, name: &str, mode: &str) {
+    let pragmas =
+        format!("pragma busy_timeout = 0; pragma wal_checkpoint({mode}); pragma busy_timeout = {LOCK_PATIENCE_MS}");
+    if let Err(error) = db.batch_execute(&pragmas) {
+        tracing::warn!(%error, database = name, "a checkpoint failed");
+    }
+}
+
+/// A thread with a connection of its own, which writes the log back while others commit.
+struct Helper {
+    asked: Option<Sender<()>>,
+    done: Receiver<()>,
+    busy: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Helper {
+    fn start(url: &Url, name: &str) -> Result<Self, OpenError> {
+        let mut db = connection::open_copier(url)?;
+        let (asked, asks) = channel::<()>();
+        let (finished, done) = channel();
+        let thread = std::thread::Builder::new().name(format!("log-{name}"));
+        let (name, path): (String, &Path) = (name.to_owned(), url.path());
+        let work = move || {
+            for () in asks {
+                checkpoint(&mut db, &name, "passive");
+                if finished.send(()).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = thread.spawn(work).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+        Ok(Self { asked: Some(asked), done, busy: false, thread: Some(thread) })
+    }
+
+    fn begin(&mut self) {
+        self.busy = self.asked.as_ref().is_some_and(|asked| asked.send(()).is_ok());
+    }
+
+    fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Whether it was busy and is no more.
+    fn has_finished(&mut self) -> bool {
+        // A helper that died is done as well: then the writer alone writes the log back, when it is long.
+        let finished = self.busy && !matches!(self.done.try_recv(), Err(TryRecvError::Empty));
+        self.busy &= !finished;
+        finished
+    }
+
+    fn stop(&mut self) {
+        self.asked = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes the log back ended with a panic");
+        }
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
