@@ -59,10 +59,20 @@ impl Draining {
     }
 }
 
+/// Connections that may wait to be accepted. Each one too many is let wait a whole second by the client's system.
+const WAITING_CONNECTIONS: i32 = 4_096;
+
+/// The standard library lets 128 wait, fewer than come at once at the beginning of a sale.
+fn listen(address: &str) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    socket2::SockRef::from(&listener).listen(WAITING_CONNECTIONS)?;
+    Ok(listener)
+}
+
 impl Server {
     /// Takes the two addresses.
     pub fn bind(modules: Arc<Modules>, settings: &Settings, clock: Clock, random: Random) -> anyhow::Result<Self> {
-        let bind = |address: &str| TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"));
+        let bind = |address: &str| listen(address).with_context(|| format!("cannot listen on {address}"));
         let public = bind(&settings.general.listen)?;
         let management = bind(&settings.general.management.listen)?;
         let url = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
