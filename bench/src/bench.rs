@@ -81,8 +81,10 @@ impl Bench {
     /// Measures an open loop of so many requests a second.
     pub fn steady(&mut self, shop: &Shop, name: &str, rate: u32, ask: &Ask) -> anyhow::Result<Load> {
         let seconds = u32::try_from(self.measured.as_secs())?.max(1);
-        let open = Open { address: shop.server.public, rate, seconds, connections: STEADY, ask };
-        let connections = usize::try_from(STEADY)?;
+        // Each is used within a second, before the server gives up on a connection that asks for nothing.
+        let connections = STEADY.min(rate);
+        let open = Open { address: shop.server.public, rate, seconds, connections, ask };
+        let connections = usize::try_from(connections)?;
         self.measure(shop, &format!("{name}, {rate} each second"), connections, || {
             let opened = open.run()?;
             let mut tally = opened.total()?;
