@@ -96,6 +96,22 @@ async fn a_disk_that_fails_to_sync_stops_the_process_and_nothing_acknowledged_is
     shop.verify();
 }
 
+/// A disk says only once that it failed. Whoever went on would write the rest of the log back, and throw the log away.
+#[tokio::test]
+async fn a_disk_that_fails_while_the_log_is_written_back_stops_the_process_too() {
+    let mut shop = Deployment::start();
+    let (ada, bob) = (shop.signed_up("ada@example.com").await, shop.signed_up("bob@example.com").await);
+    shop.deposit(&ada, 1_000).await;
+    shop.stop();
+    let file = shop.data().join("wallet.db").display().to_string();
+    shop.serve_watched(&["-P", &file, "--inject=fdatasync,fsync:error=EIO"]);
+    shop.send(transfer(&ada, &bob, "transfer-1-end")).await.expect(201);
+    assert!(!shop.died().success(), "as soon as there was nothing else to do");
+    shop.serve();
+    assert_eq!(shop.balance(&bob).await, 100);
+    shop.verify();
+}
+
 /// Every thread's writes to its database fail for a while, as those on a full disk do until somebody makes room.
 #[tokio::test]
 async fn a_full_disk_refuses_what_it_cannot_keep_and_takes_new_work_as_soon_as_there_is_room() {

@@ -67,6 +67,12 @@ impl StorageError {
         matches!(self, Self::Query(Error::DatabaseError(_, info)) if info.message().starts_with("disk I/O error"))
     }
 
+    /// Ends the process, so that the next one reads from the disk what is really on it.
+    pub(crate) fn stop_the_process(&self, database: &str, at: &str) -> ! {
+        tracing::error!(error = %self, database, "the disk failed at {at}; stopping");
+        std::process::abort()
+    }
+
     /// The same for another job of the same failed commit.
     pub(crate) fn again(&self) -> Self {
         match self {

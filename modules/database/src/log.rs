@@ -1,8 +1,8 @@
 //! The write-ahead log: how it is written back into the file, and how it is kept from growing.
 //!
-//! Most of a log is written back by a thread beside the writer, while it goes on committing; what was committed meanwhile
-//! the writer then writes back itself, which is little, so that its next commit begins the log anew. Were all of it the
-//! writer's work, every order would now and then wait for seconds of other orders to be copied.
+//! Most of a log is copied by a thread beside the writer, while it goes on committing; what was committed meanwhile the
+//! writer then copies itself and puts all of it on the disk, so that its next commit begins the log anew. Were the copying
+//! the writer's work alone, every order would now and then wait for seconds of other orders.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use diesel::connection::SimpleConnection;
 
 use crate::connection::{self, LOCK_PATIENCE_MS};
-use crate::{Db, OpenError, Url};
+use crate::{Db, OpenError, StorageError, Url};
 
 /// Under steady load the log is written back after so many commits, or so many jobs in them.
 const COMMITS_PER_CHECKPOINT: u32 = 500;
@@ -34,6 +34,7 @@ pub(crate) struct Log {
     limit: u64,
     /// From which length of it on new work is refused.
     most: u64,
+    refusing: bool,
 }
 
 impl Log {
@@ -43,7 +44,7 @@ impl Log {
         path.push("-wal");
         let helper = Helper::start(url, name)?;
         let limit = LONG_BYTES.min(most);
-        Ok(Self { path: path.into(), name: name.to_owned(), helper, commits: 0, jobs: 0, limit, most })
+        Ok(Self { path: path.into(), name: name.to_owned(), helper, commits: 0, jobs: 0, limit, most, refusing: false })
     }
 
     /// Counts a commit of so many jobs.
@@ -53,23 +54,25 @@ impl Log {
     }
 
     /// Does what is due, between two batches or when there is nothing to do. Whether new work is admitted from now on,
-    /// if that was looked at.
+    /// when that has changed.
     pub(crate) fn tend(&mut self, db: &mut Db, idle: bool) -> Option<bool> {
+        let before = self.refusing;
         let finished = self.helper.has_finished();
-        if self.helper.is_busy() {
-            return None;
-        }
         let due = self.commits >= COMMITS_PER_CHECKPOINT || self.jobs >= JOBS_PER_CHECKPOINT;
         let length = self.bytes();
-        if length > self.limit || (length > self.most && (idle || due)) {
-            return Some(self.cut(db));
+        if self.helper.is_busy() {
+            self.refusing |= length > self.most;
+        } else if length > self.limit || (length > self.most && (idle || due)) {
+            self.cut(db);
+        } else {
+            self.refusing &= length > self.most;
+            if finished || (idle && self.commits > 0) {
+                self.write_back(db, "passive");
+            } else if due {
+                self.helper.begin();
+            }
         }
-        if finished || (idle && self.commits > 0) {
-            self.write_back(db, "passive");
-        } else if due {
-            self.helper.begin();
-        }
-        None
+        (self.refusing != before).then_some(!self.refusing)
     }
 
     /// Writes all of it back and removes it: nobody commits any more.
@@ -78,14 +81,13 @@ impl Log {
         self.write_back(db, "truncate");
     }
 
-    /// Writes the log back and cuts it; whether it is short now. A reader that still needs it keeps it from being cut;
-    /// then it is tried again after as much more, and from the most that is allowed on, whenever there is nothing else
-    /// to do.
-    fn cut(&mut self, db: &mut Db) -> bool {
+    /// Writes the log back and cuts it. A reader that still needs it keeps it from being cut; then it is tried again after
+    /// as much more, and from the most that is allowed on, whenever there is nothing else to do.
+    fn cut(&mut self, db: &mut Db) {
         self.write_back(db, "truncate");
         let left = self.bytes();
         self.limit = left + LONG_BYTES.min(self.most);
-        left <= self.most
+        self.refusing = left > self.most;
     }
 
     fn write_back(&mut self, db: &mut Db, mode: &str) {
@@ -98,12 +100,15 @@ impl Log {
     }
 }
 
-/// A reader that still needs the log only makes this do less, and is not waited for.
+/// A reader that still needs the log only makes this do less, and is not waited for. A disk that failed once says so only
+/// once: to try again would take for written what was lost, and then throw the log away.
 fn checkpoint(db: &mut Db, name: &str, mode: &str) {
-    let pragmas =
-        format!("pragma busy_timeout = 0; pragma wal_checkpoint({mode}); pragma busy_timeout = {LOCK_PATIENCE_MS}");
-    if let Err(error) = db.batch_execute(&pragmas) {
-        tracing::warn!(%error, database = name, "a checkpoint failed");
+    let done = db.batch_execute(&format!("pragma busy_timeout = 0; pragma wal_checkpoint({mode})"));
+    let restored = db.batch_execute(&format!("pragma busy_timeout = {LOCK_PATIENCE_MS}"));
+    match done.and(restored).map_err(StorageError::of) {
+        Err(error) if error.is_io() => error.stop_the_process(name, "a checkpoint"),
+        Err(error) => tracing::warn!(%error, database = name, "a checkpoint failed"),
+        Ok(()) => {}
     }
 }
 

@@ -152,10 +152,7 @@ impl Writer {
                 done.into_iter().for_each(Job::answer);
                 self.changed.send_modify(|commits| *commits += 1);
             }
-            Err(error) if error.is_io() => {
-                tracing::error!(%error, database = self.name, "the disk failed at a commit; stopping");
-                std::process::abort();
-            }
+            Err(error) if error.is_io() => error.stop_the_process(&self.name, "a commit"),
             Err(error) => {
                 tracing::error!(%error, database = self.name, "a commit failed");
                 self.roll_back();
