@@ -58,11 +58,12 @@ fn measure(bench: &mut Bench, shop: &Shop, size: u32) -> anyhow::Result<Vec<Load
     let buyers = Arc::new(people.iter().take(20).cloned().collect::<Vec<_>>());
     let staff = shop.mint.staff()?;
     let of_staff = |path: &'static str| asking(Arc::new(vec![staff.clone()]), move |_| path.to_owned());
-    let requests: [(&str, Ask); 9] = [
+    let requests: [(&str, Ask); 10] = [
         ("any product", anybody(move |random| format!("/v1/products/grown-{}", 1 + random % size))),
         ("list", anybody(|_| "/v1/products?limit=25&sort=-created_at".to_owned())),
         ("search, rare word", anybody(move |random| format!("/v1/products?q=term{}", random % (size / 10)))),
         ("search, word of all", anybody(|_| "/v1/products?q=grown".to_owned())),
+        ("search, word of all, cheapest", anybody(|_| "/v1/products?q=grown&sort=price".to_owned())),
         ("own orders", asking(buyers, |_| "/v1/orders?limit=25".to_owned())),
         ("orders by status", of_staff("/v1/admin/orders?status=placed&limit=25")),
         ("movements", of_staff("/v1/admin/stock/movements?limit=25")),
