@@ -1,5 +1,7 @@
 //! The public routes of auth.
 
+mod sessions;
+
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use emporium_auth_api::{AuthError, Email, FindUser, KeySet, User, UserId};
@@ -23,6 +25,7 @@ pub fn routes() -> Routes {
         .post("/v1/auth/bootstrap", bootstrap, "Makes the first admin from the one-time secret in the data folder.")
         .get("/v1/me", me, "Who the caller is.")
         .get("/.well-known/jwks.json", jwks, "The public keys that verify access tokens.")
+        .and(sessions::routes())
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use emporium_auth_api::{AuthError, FindUser, SessionId, User, UserId};
 use emporium_database::prelude::*;
 use emporium_database::{Db, refuse};
-use emporium_kernel::Timestamp;
+use emporium_kernel::{Page, Timestamp, Window};
 
 use crate::Done;
 use crate::schema::sessions;
@@ -161,6 +161,67 @@ pub(crate) fn leave(db: &mut Db, id: &SessionId, offered: &str, ours: bool, now:
         .count()
         .get_result(db)?;
     if ours || current > 0 { end(db, id, End::Logout, now) } else { Ok(()) }
+}
+
+/// Whose sessions, and which of them have not ended: they were neither ended nor left alone for too long.
+#[derive(Clone)]
+pub(crate) struct Live {
+    pub(crate) user: UserId,
+    pub(crate) now: Timestamp,
+    pub(crate) idle: Duration,
+}
+
+/// A session that has not ended.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) created_at: Timestamp,
+    pub(crate) refreshed_at: Timestamp,
+    /// When it ends unless it is refreshed before.
+    pub(crate) expires_at: Timestamp,
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn live_of<'a>(live: &'a Live) -> _ {
+    let (user, now, oldest): (&'a str, i64, i64) =
+        (live.user.as_str(), live.now.micros(), live.now.minus(live.idle).micros());
+    sessions::table
+        .filter(sessions::user_id.eq(user))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::expires_at.gt(now))
+        .filter(sessions::rotated_at.gt(oldest))
+}
+
+/// A page of a user's sessions, newest first.
+pub(crate) fn list(db: &mut Db, live: &Live, window: &Window) -> Done<Page<Session>> {
+    let columns = (sessions::id, sessions::created_at, sessions::rotated_at, sessions::expires_at);
+    // Before everything that can be stored when no place is given.
+    let (at, id) = window.after.as_ref().map_or((i64::MAX, ""), |after| (after.0.0, after.0.1.as_str()));
+    let follows = sessions::created_at.lt(at).or(sessions::created_at.eq(at).and(sessions::id.lt(id)));
+    let rows: Vec<(String, i64, i64, i64)> = live_of(live)
+        .filter(follows)
+        .select(columns)
+        .order((sessions::created_at.desc(), sessions::id.desc()))
+        .limit(window.limit.probe())
+        .load(db)?;
+    let read = |(id, created_at, rotated_at, expires_at): (String, i64, i64, i64)| {
+        let refreshed_at = Timestamp::from_micros(rotated_at);
+        Session {
+            id: SessionId::stored(id),
+            created_at: Timestamp::from_micros(created_at),
+            refreshed_at,
+            expires_at: Timestamp::from_micros(expires_at).min(refreshed_at.plus(live.idle)),
+        }
+    };
+    let sessions = rows.into_iter().map(read).collect();
+    Ok(Page::of(sessions, window.limit, |session| (session.created_at.micros(), session.id.to_string())))
+}
+
+/// Ends one session of a user; `false` when the user has no such session.
+pub(crate) fn end_own(db: &mut Db, live: &Live, id: &SessionId) -> Done<bool> {
+    let set = (sessions::ended_at.eq(live.now.micros()), sessions::end_reason.eq(End::Logout.name()));
+    let own = live_of(live).filter(sessions::id.eq(id.as_str()));
+    Ok(diesel::update(own).set(set).execute(db)? > 0)
 }
 
 /// Ends all sessions of a user.

@@ -220,3 +220,41 @@ async fn of_many_refreshes_at_once_without_grace_one_wins_and_the_session_ends()
     }
     assert_eq!(house.ends().await.iter().filter(|end| end.as_deref() == Some("reuse")).count(), 50);
 }
+
+#[actix_web::test]
+async fn a_user_sees_where_there_are_sessions_and_ends_the_ones_that_should_not_be() {
+    let house = House::new();
+    let phone = house.arrive("ada@example.com").await;
+    house.pass(60);
+    let laptop = house.login("ada@example.com", PASSWORD).await;
+    let stranger = house.arrive("eve@example.com").await;
+    let listed = house.as_user("GET", "/v1/me/sessions", &laptop.text("access_token")).await;
+    let sessions = listed.body["data"].as_array().expect("a list").clone();
+    let current: Vec<_> = sessions.iter().map(|session| session["current"].as_bool()).collect();
+    assert_eq!(current, [Some(true), Some(false)], "newest first: {sessions:?}");
+    let page = house.as_user("GET", "/v1/me/sessions?limit=1", &laptop.text("access_token")).await;
+    let after = format!("/v1/me/sessions?after={}", page.text("next_cursor"));
+    let rest = house.as_user("GET", &after, &laptop.text("access_token")).await;
+    assert_eq!(rest.body["data"], json!([sessions[1]]));
+
+    let path = format!("/v1/me/sessions/{}", sessions[1]["id"].as_str().expect("an id"));
+    let foreign = house.as_user("DELETE", &path, &stranger.text("access_token")).await;
+    assert_eq!((foreign.status, foreign.text("code")), (404, "unknown_session".to_owned()));
+    assert_eq!(house.as_user("DELETE", &path, &laptop.text("access_token")).await.status, 204);
+    assert_eq!(house.as_user("DELETE", &path, &laptop.text("access_token")).await.status, 404, "it has ended");
+    assert_eq!(house.refresh(&phone.text("refresh_token")).await.status, 401);
+    assert_eq!(house.refresh(&laptop.text("refresh_token")).await.status, 200);
+    assert_eq!(house.as_user("DELETE", "/v1/me/sessions", &laptop.text("access_token")).await.status, 204);
+    assert_eq!(house.refresh(&laptop.text("refresh_token")).await.status, 401, "everywhere");
+    assert_eq!(house.refresh(&stranger.text("refresh_token")).await.status, 200, "others stay");
+}
+
+#[actix_web::test]
+async fn a_session_that_was_left_alone_for_too_long_is_not_listed() {
+    let house = House::new();
+    house.arrive("ada@example.com").await;
+    house.pass(14 * DAY);
+    let token = house.login("ada@example.com", PASSWORD).await.text("access_token");
+    let listed = house.as_user("GET", "/v1/me/sessions", &token).await;
+    assert_eq!(listed.body["data"].as_array().map(Vec::len), Some(1));
+}

@@ -126,6 +126,9 @@ pub enum AuthError {
     /// There is no such user.
     #[error("there is no such user")]
     UnknownUser,
+    /// The user has no such session, or it has ended.
+    #[error("there is no such session")]
+    UnknownSession,
     /// Somebody has that address.
     #[error("this e-mail address is taken")]
     EmailTaken,
@@ -154,7 +157,7 @@ impl Fault for AuthError {
     fn status(&self) -> actix_web::http::StatusCode {
         use actix_web::http::StatusCode;
         match self {
-            AuthError::UnknownUser => StatusCode::NOT_FOUND,
+            AuthError::UnknownUser | AuthError::UnknownSession => StatusCode::NOT_FOUND,
             AuthError::EmailTaken => StatusCode::CONFLICT,
             AuthError::InvalidCredentials | AuthError::InvalidRefreshToken => StatusCode::UNAUTHORIZED,
             AuthError::InvalidBootstrapSecret => StatusCode::FORBIDDEN,

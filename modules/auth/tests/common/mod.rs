@@ -124,9 +124,15 @@ impl House {
         self.send(test::TestRequest::post().uri(path).set_json(body)).await
     }
 
-    pub async fn me(&self, token: &str) -> Reply {
+    /// Sends a request without a body, with this access token.
+    pub async fn as_user(&self, method: &str, path: &str, token: &str) -> Reply {
+        let method = method.parse().expect("a method");
         let bearer = ("Authorization", format!("Bearer {token}"));
-        self.send(test::TestRequest::get().uri("/v1/me").insert_header(bearer)).await
+        self.send(test::TestRequest::default().method(method).uri(path).insert_header(bearer)).await
+    }
+
+    pub async fn me(&self, token: &str) -> Reply {
+        self.as_user("GET", "/v1/me", token).await
     }
 
     pub async fn register(&self, email: &str) -> Reply {
