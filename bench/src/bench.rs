@@ -75,7 +75,10 @@ impl Bench {
     /// Measures a closed loop.
     pub fn load(&mut self, shop: &Shop, name: &str, connections: usize, ask: &Ask) -> anyhow::Result<Load> {
         let closed = Closed { address: shop.server.public, connections, measured: self.measured, ask };
-        self.measure(shop, name, connections, || closed.run())
+        self.measure(shop, name, connections, || {
+            let tally = closed.run()?;
+            Ok((tally.good.len(), tally))
+        })
     }
 
     /// Measures an open loop of so many requests a second.
@@ -89,7 +92,7 @@ impl Bench {
             let opened = open.run()?;
             let mut tally = opened.total()?;
             tally.failed += opened.unsent;
-            Ok(tally)
+            Ok((opened.good_in_time, tally))
         })
     }
 
@@ -98,13 +101,14 @@ impl Bench {
         shop: &Shop,
         name: &str,
         connections: usize,
-        run: impl FnOnce() -> anyhow::Result<Tally>,
+        run: impl FnOnce() -> anyhow::Result<(u64, Tally)>,
     ) -> anyhow::Result<Load> {
         let before = shop.server.commits()?;
-        let tally = run()?;
+        let (in_time, tally) = run()?;
         let after = shop.server.commits()?;
         let seconds = self.measured.as_secs_f64();
         let mut load = Load::of(name, connections, seconds, &tally, shop.server.memory()?);
+        load.per_second = ratio(in_time, self.measured.as_secs());
         let (jobs, commits) = (after.jobs - before.jobs, after.commits - before.commits);
         // Background work commits now and then; it says nothing about a load that only reads.
         load.jobs_per_commit = (jobs > tally.good.len() / 2).then(|| ratio(jobs, commits));

@@ -30,7 +30,9 @@ pub fn run(context: &Context, options: &Options) -> anyhow::Result<u8> {
 }
 
 fn plan(context: &Context) -> anyhow::Result<u8> {
-    let pending = wiring::pending_migrations(&context.settings(Overrides::default())?)?;
+    let settings = context.settings(Overrides::default())?;
+    wiring::check_sections(&settings)?;
+    let pending = wiring::pending_migrations(&settings)?;
     let line = |(module, names): &(&str, Vec<String>)| match names.as_slice() {
         [] => format!("{module}: is up to date"),
         names => format!("{module}: would carry out {}", names.join(", ")),

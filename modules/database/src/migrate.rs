@@ -57,7 +57,8 @@ impl Migrations {
 
     /// What would be carried out if the database were opened now, in order; nothing is changed or made.
     pub fn pending(&self, url: &Url) -> Result<Vec<String>, OpenError> {
-        if url.path().exists() {
+        // A process that was killed while it created the database leaves an empty file.
+        if std::fs::metadata(url.path()).is_ok_and(|file| file.len() > 0) {
             return Ok(self.missing(&mut open_reader(url)?)?);
         }
         let all = MigrationSource::<Sqlite>::migrations(self).map_err(failed)?;

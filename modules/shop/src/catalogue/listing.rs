@@ -170,6 +170,9 @@ impl<'a> Scope<'a> {
         {
             matches = search.among(db, few)?;
         }
+        if !matches.complete && sort == Sort::Relevance {
+            matches = scope.newest(db, &search)?;
+        }
         if matches.complete || sort == Sort::Relevance {
             let found = !matches.weights.is_empty();
             scope.matches = Some(matches);
@@ -184,7 +187,7 @@ impl<'a> Scope<'a> {
         let most = i64::try_from(LOOKED_AT).unwrap_or(i64::MAX);
         if let Some(categories) = &self.categories {
             let members = product_category::table.filter(product_category::category.eq_any(categories));
-            let few: Vec<String> = members.select(product_category::product).limit(most + 1).load(db)?;
+            let few: Vec<String> = members.select(product_category::product).distinct().limit(most + 1).load(db)?;
             if few.len() <= LOOKED_AT {
                 return Ok(Some(few));
             }
@@ -204,11 +207,33 @@ impl<'a> Scope<'a> {
         Ok(None)
     }
 
+    /// What is ranked where too much is found: the newest that everything lets through.
+    fn newest(&self, db: &mut Db, search: &Search) -> Done<Matches> {
+        let most = i64::try_from(LOOKED_AT).unwrap_or(i64::MAX);
+        let newest = self.asking(search).order((product::created_at.desc(), product::id.desc()));
+        let ids: Vec<String> = newest.select(product::id).limit(most).load(db)?;
+        search.among(db, ids)
+    }
+
     fn query(&self) -> Products<'_> {
-        let mut query = self.priced(if self.matches.is_some() { self.among_matches() } else { self.by_index() });
-        if let Some(condition) = self.search.as_ref().and_then(Search::condition) {
-            query = query.filter(condition);
+        match (&self.matches, &self.search) {
+            (Some(matches), _) => self.filtered(self.among(matches)),
+            (None, Some(search)) => self.asking(search),
+            (None, None) => self.filtered(self.by_index()),
         }
+    }
+
+    /// Products in the order of an index, of which each is asked whether it is one that is searched for.
+    fn asking(&self, search: &Search) -> Products<'_> {
+        let query = self.filtered(self.by_index());
+        match search.condition() {
+            Some(condition) => query.filter(condition),
+            None => query,
+        }
+    }
+
+    fn filtered<'q>(&'q self, query: Products<'q>) -> Products<'q> {
+        let mut query = self.priced(query);
         if let Some(categories) = &self.categories {
             let members = product_category::table
                 .filter(product_category::category.eq_any(categories))
@@ -242,11 +267,8 @@ impl<'a> Scope<'a> {
 
     /// What was found, read by its ids. Status and supplier are compared such that no planner takes their indexes, which
     /// would read every product there is.
-    fn among_matches(&self) -> Products<'_> {
-        let mut query = product::table.into_boxed();
-        if let Some(matches) = &self.matches {
-            query = query.filter(product::id.eq_any(matches.weights.keys()));
-        }
+    fn among<'q>(&'q self, matches: &'q Matches) -> Products<'q> {
+        let mut query = product::table.into_boxed().filter(product::id.eq_any(matches.weights.keys()));
         for other in Status::ALL.into_iter().filter(|status| self.filter.status.is_some_and(|wanted| wanted != *status))
         {
             query = query.filter(product::status.ne(other.name()));

@@ -38,9 +38,8 @@ enum Include {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Search {
-    /// Words to find in title, SKU, categories, tags and description; each may be the beginning of one. By relevance, of
-    /// words and filters that each fit more than 5,000 products, those among the first 5,000 of the words are listed;
-    /// other orders list all.
+    /// Words to find in title, SKU, categories, tags and description; each may be the beginning of one. By relevance, the
+    /// newest 5,000 that are found are ranked and counted; other orders have all.
     q: Option<Prose<200>>,
     /// Id or slug; products in its descendants count.
     category: Option<String>,
