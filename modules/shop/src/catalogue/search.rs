@@ -21,6 +21,8 @@ type Condition = Box<dyn BoxableExpression<product::table, Backend, SqlType = Bo
 
 /// Entries looked at for one word.
 pub(crate) const LOOKED_AT: usize = 5_000;
+/// Products whose entries are looked up with one query.
+const ASKED_AT_ONCE: usize = 500;
 /// Words of a query that count.
 const MOST_WORDS: usize = 8;
 /// Sorts after every text that begins with what stands before it.
@@ -149,13 +151,19 @@ fn having(db: &mut Db, word: &str) -> Done<Matches> {
     Ok(Matches { weights: best(word, rows), complete })
 }
 
-/// Those of some products that have a term that begins with `word`.
+/// Those of some products that have a term that begins with `word`. Few products at a time: for many of them a planner
+/// reads every entry of the word there is.
 fn having_among<'a>(db: &mut Db, word: &str, products: impl Iterator<Item = &'a str>) -> Done<HashMap<String, i64>> {
-    let rows: Vec<(String, String, i64)> = search_term::table
-        .filter(search_term::product.eq_any(products))
-        .filter(search_term::term.ge(word).and(search_term::term.lt(end(word))))
-        .select((search_term::term, search_term::product, search_term::weight))
-        .load(db)?;
+    let products: Vec<&str> = products.collect();
+    let mut rows: Vec<(String, String, i64)> = Vec::new();
+    for few in products.chunks(ASKED_AT_ONCE) {
+        let found: Vec<(String, String, i64)> = search_term::table
+            .filter(search_term::product.eq_any(few))
+            .filter(search_term::term.ge(word).and(search_term::term.lt(end(word))))
+            .select((search_term::term, search_term::product, search_term::weight))
+            .load(db)?;
+        rows.extend(found);
+    }
     Ok(best(word, rows))
 }
 
