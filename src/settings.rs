@@ -91,6 +91,9 @@ pub struct Place {
     /// Database URL; empty for the module's file in the data folder.
     #[serde(default)]
     pub database: String,
+    /// A file with that URL in its first line; empty for none.
+    #[serde(default)]
+    pub database_file: String,
 }
 
 /// How money comes in.
@@ -157,16 +160,22 @@ impl Settings {
     /// Where a module keeps its data.
     pub fn database(&self, module: &str) -> anyhow::Result<Url> {
         let place = self.general.modules.places.get(module).cloned().unwrap_or_default();
-        if place.database.is_empty() {
-            return Ok(Url::file(self.general.data.join(format!("{module}.db"))));
+        let key = format!("modules.{module}.database");
+        match (place.database.as_str(), place.database_file.as_str()) {
+            ("", "") => Ok(Url::file(self.general.data.join(format!("{module}.db")))),
+            (url, "") => Url::parse(url).context(key),
+            ("", file) => {
+                let text = std::fs::read_to_string(file).with_context(|| format!("{key}_file {file}"))?;
+                Url::parse(text.lines().next().unwrap_or_default().trim()).with_context(|| format!("{key}_file {file}"))
+            }
+            _ => anyhow::bail!("{key} and {key}_file are both set; keep one"),
         }
-        Url::parse(&place.database).with_context(|| format!("modules.{module}.database"))
     }
 
     /// Whether a held module has no database yet.
     pub fn lacks_a_database(&self) -> anyhow::Result<bool> {
         for module in MODULES.iter().filter(|module| self.holds(module)) {
-            if !self.database(module)?.path().exists() {
+            if !self.database(module)?.exists()? {
                 return Ok(true);
             }
         }
@@ -179,9 +188,15 @@ impl Settings {
         held.is_empty() || held.iter().any(|name| name == module)
     }
 
-    /// Everything that is set, as TOML-like JSON.
+    /// Everything that is set, as TOML-like JSON, without the passwords in it.
     pub fn shown(&self) -> anyhow::Result<serde_json::Value> {
-        Ok(self.layers.extract()?)
+        let mut shown: serde_json::Value = self.layers.extract()?;
+        for module in MODULES {
+            if let Some(url) = shown["modules"][module]["database"].as_str().map(Url::hide) {
+                shown["modules"][module]["database"] = url.into();
+            }
+        }
+        Ok(shown)
     }
 
     fn check_modules(&self) -> anyhow::Result<()> {
@@ -223,7 +238,9 @@ fn overridden(layers: Figment, overrides: &Overrides) -> Figment {
 
 fn all_in_data(layers: Figment) -> Figment {
     let held = Serialized::default("modules.held", Vec::<String>::new());
-    let places = MODULES.iter().map(|module| Serialized::default(&format!("modules.{module}.database"), ""));
+    let places = MODULES.iter().flat_map(|module| {
+        ["database", "database_file"].map(|key| Serialized::default(&format!("modules.{module}.{key}"), ""))
+    });
     places.fold(layers.merge(held), |layers, place| layers.merge(place))
 }
 
@@ -296,6 +313,24 @@ mod tests {
         let settings = Settings::load(&[file.path().to_owned()], &overrides).expect("valid");
         assert_eq!(settings.database("wallet").expect("a place"), Url::file("/tmp/x/wallet.db"));
         assert!(settings.holds("shop"));
+    }
+
+    #[test]
+    fn a_database_url_may_stand_in_a_file_of_its_own_and_its_password_is_not_shown() {
+        let secret = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(secret.path(), "sqlite:///srv/wallet.db\n").expect("writes");
+        let file = tempfile::NamedTempFile::with_suffix(".toml").expect("a file");
+        let places = |text: String| {
+            std::fs::write(file.path(), format!("[modules]\n{text}")).expect("writes");
+            Settings::load(&[file.path().to_owned()], &Overrides::default()).expect("valid")
+        };
+        let in_file = format!("wallet.database_file = {:?}\n", secret.path());
+        let settings = places(in_file.clone());
+        assert_eq!(settings.database("wallet").expect("a place"), Url::file("/srv/wallet.db"));
+        let settings = places(format!("{in_file}wallet.database = \"sqlite://a.db\""));
+        assert!(settings.database("wallet").is_err(), "which of both?");
+        let settings = places("shop.database = \"mysql://shop:s3cret@db/shop\"".to_owned());
+        assert!(!settings.shown().expect("shows").to_string().contains("s3cret"));
     }
 
     #[test]

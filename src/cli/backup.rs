@@ -33,7 +33,7 @@ pub fn run(context: &Context, options: &Options) -> anyhow::Result<u8> {
         if !options.dry_run {
             emporium_database::backup(&from, &to)?;
         }
-        copies.push(json!({"module": module, "from": from.path(), "to": to}));
+        copies.push(json!({"module": module, "from": from.to_string(), "to": to}));
     }
     let dry_run = options.dry_run;
     context.out.show(&json!({"copies": copies, "dry_run": dry_run}), |_| {

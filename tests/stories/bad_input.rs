@@ -2,7 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Person, any, get, order_of, post};
+use crate::deployment::{Deployment, Engine, Person, any, get, order_of, post};
+
+everywhere!(
+    orders_with_impossible_lines_are_refused,
+    impossible_amounts_of_money_are_refused,
+    bodies_that_are_not_plain_json_are_refused,
+    paths_queries_and_methods_that_are_not_there,
+);
 
 /// A body, the status and the code: that of the first refused field, or of the problem itself.
 type Case = (Value, u16, &'static str);
@@ -20,9 +27,8 @@ async fn refuses(shop: &Deployment, who: &Person, path: &str, cases: Vec<Case>) 
     }
 }
 
-#[tokio::test]
-async fn orders_with_impossible_lines_are_refused() {
-    let shop = Deployment::start();
+async fn orders_with_impossible_lines_are_refused(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("PEN", 100, 5).await;
     let euros = json!({
         "title": "Euro thing", "status": "active",
@@ -76,9 +82,8 @@ async fn orders_with_impossible_lines_are_refused() {
     shop.verify();
 }
 
-#[tokio::test]
-async fn impossible_amounts_of_money_are_refused() {
-    let shop = Deployment::start();
+async fn impossible_amounts_of_money_are_refused(engine: Engine) {
+    let shop = Deployment::start(engine);
     let person = shop.buyer();
     let amount = |amount: Value| json!({"amount": {"amount": amount, "currency": "USD"}});
     let cases = vec![
@@ -97,9 +102,8 @@ async fn impossible_amounts_of_money_are_refused() {
     assert_eq!(shop.balance(&person).await, 0);
 }
 
-#[tokio::test]
-async fn bodies_that_are_not_plain_json_are_refused() {
-    let shop = Deployment::start();
+async fn bodies_that_are_not_plain_json_are_refused(engine: Engine) {
+    let shop = Deployment::start(engine);
     let person = shop.buyer();
     let deep = "[".repeat(10_000);
     let huge = format!(r#"{{"note": "{}"}}"#, "x".repeat(10 << 20));
@@ -129,9 +133,8 @@ async fn bodies_that_are_not_plain_json_are_refused() {
     assert_eq!(shop.send(get("/health/live")).await.body, json!("live"), "the shop lives on");
 }
 
-#[tokio::test]
-async fn paths_queries_and_methods_that_are_not_there() {
-    let shop = Deployment::start();
+async fn paths_queries_and_methods_that_are_not_there(engine: Engine) {
+    let shop = Deployment::start(engine);
     let person = shop.buyer();
     for (request, status) in [
         (get("/v1/nothing"), 404),

@@ -4,7 +4,9 @@ use emporium_kernel::Random;
 use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::deployment::{Deployment, Person, post};
+use crate::deployment::{Deployment, Engine, Person, post};
+
+everywhere!(money_is_neither_made_nor_lost);
 
 const PEOPLE: u64 = 10;
 const EACH: i64 = 1_000;
@@ -21,9 +23,8 @@ async fn transfer(shop: &Deployment, people: &[Person], random: &Random) -> u16 
     reply.status.as_u16()
 }
 
-#[tokio::test]
-async fn money_is_neither_made_nor_lost() {
-    let shop = Deployment::start();
+async fn money_is_neither_made_nor_lost(engine: Engine) {
+    let shop = Deployment::start(engine);
     let mut people = Vec::new();
     for n in 0..PEOPLE {
         people.push(shop.registered(&format!("p{n}@example.com")).await);

@@ -2,11 +2,22 @@
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, get, order_of, post};
+use crate::deployment::{Deployment, Engine, get, order_of, post};
 
-#[tokio::test]
-async fn a_stranger_registers_pays_in_looks_around_and_buys() {
-    let shop = Deployment::start();
+everywhere!(
+    a_stranger_registers_pays_in_looks_around_and_buys,
+    a_refused_order_says_why_and_moves_nothing,
+    a_total_that_changed_is_never_charged_silently,
+    a_repeated_key_gets_the_same_answer_and_buys_once,
+    a_hundred_equal_keys_at_once_buy_once,
+    what_belongs_to_another_is_not_there,
+    a_placed_order_can_no_longer_be_cancelled,
+    a_supplier_is_paid_for_own_products_and_the_store_for_the_rest,
+    a_free_product_is_bought_without_money,
+);
+
+async fn a_stranger_registers_pays_in_looks_around_and_buys(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("MUG", 1_250, 5).await;
     let ada = shop.registered("ada@example.com").await;
     assert_eq!(shop.send(get("/v1/me").by(&ada)).await.expect(200)["email"], "ada@example.com");
@@ -36,9 +47,8 @@ async fn a_stranger_registers_pays_in_looks_around_and_buys() {
     shop.verify();
 }
 
-#[tokio::test]
-async fn a_refused_order_says_why_and_moves_nothing() {
-    let shop = Deployment::start();
+async fn a_refused_order_says_why_and_moves_nothing(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("CUP", 300, 2).await;
     let poor = shop.buyer();
     let refused = shop.send(post("/v1/orders").by(&poor).once().json(&order_of("CUP", 1))).await;
@@ -61,9 +71,8 @@ async fn a_refused_order_says_why_and_moves_nothing() {
     shop.verify();
 }
 
-#[tokio::test]
-async fn a_total_that_changed_is_never_charged_silently() {
-    let shop = Deployment::start();
+async fn a_total_that_changed_is_never_charged_silently(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("TEA", 400, 9).await;
     let buyer = shop.buyer();
     shop.deposit(&buyer, 5_000).await;
@@ -77,9 +86,8 @@ async fn a_total_that_changed_is_never_charged_silently() {
     assert_eq!(shop.balance(&buyer).await, 4_200);
 }
 
-#[tokio::test]
-async fn a_repeated_key_gets_the_same_answer_and_buys_once() {
-    let shop = Deployment::start();
+async fn a_repeated_key_gets_the_same_answer_and_buys_once(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("PEN", 100, 9).await;
     let (buyer, other) = (shop.buyer(), shop.buyer());
     shop.deposit(&buyer, 1_000).await;
@@ -101,9 +109,8 @@ async fn a_repeated_key_gets_the_same_answer_and_buys_once() {
     assert_eq!(shop.balance(&buyer).await, 900);
 }
 
-#[tokio::test]
-async fn a_hundred_equal_keys_at_once_buy_once() {
-    let shop = Deployment::start();
+async fn a_hundred_equal_keys_at_once_buy_once(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("PEN", 100, 200).await;
     let buyer = shop.buyer();
     shop.deposit(&buyer, 100_000).await;
@@ -117,9 +124,8 @@ async fn a_hundred_equal_keys_at_once_buy_once() {
     shop.verify();
 }
 
-#[tokio::test]
-async fn what_belongs_to_another_is_not_there() {
-    let shop = Deployment::start();
+async fn what_belongs_to_another_is_not_there(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("PEN", 100, 9).await;
     let (ada, eve, staff) = (shop.buyer(), shop.buyer(), shop.staff());
     shop.deposit(&ada, 1_000).await;
@@ -143,9 +149,8 @@ async fn what_belongs_to_another_is_not_there() {
     assert_eq!(none["data"], json!([]));
 }
 
-#[tokio::test]
-async fn a_placed_order_can_no_longer_be_cancelled() {
-    let shop = Deployment::start();
+async fn a_placed_order_can_no_longer_be_cancelled(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("PEN", 100, 9).await;
     let buyer = shop.buyer();
     shop.deposit(&buyer, 1_000).await;
@@ -155,9 +160,8 @@ async fn a_placed_order_can_no_longer_be_cancelled() {
     assert_eq!((refused.problem(), &refused.body["order_status"]), ((409, "not_allowed"), &json!("placed")));
 }
 
-#[tokio::test]
-async fn a_supplier_is_paid_for_own_products_and_the_store_for_the_rest() {
-    let shop = Deployment::start();
+async fn a_supplier_is_paid_for_own_products_and_the_store_for_the_rest(engine: Engine) {
+    let shop = Deployment::start(engine);
     let (supplier, buyer) = (shop.person(&[emporium_kernel::Role::Supplier]), shop.buyer());
     let product = json!({
         "title": "Honey", "status": "active",
@@ -177,9 +181,8 @@ async fn a_supplier_is_paid_for_own_products_and_the_store_for_the_rest() {
     shop.verify();
 }
 
-#[tokio::test]
-async fn a_free_product_is_bought_without_money() {
-    let shop = Deployment::start();
+async fn a_free_product_is_bought_without_money(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("FLYER", 0, 2).await;
     let buyer = shop.buyer();
     let order = shop.send(post("/v1/orders").by(&buyer).once().json(&order_of("FLYER", 1))).await.expect(201);

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, delete, get, patch, post};
+use crate::deployment::{Deployment, Engine, delete, get, patch, post};
 
-#[tokio::test]
-async fn a_guest_fills_a_cart_claims_it_and_checks_out() {
-    let shop = Deployment::start();
+everywhere!(a_guest_fills_a_cart_claims_it_and_checks_out, lines_are_removed_and_carts_too,);
+
+async fn a_guest_fills_a_cart_claims_it_and_checks_out(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("PEN", 100, 9).await;
     shop.sell("INK", 250, 9).await;
     let cart = shop.send(post("/v1/carts").json(&json!({"items": [{"sku": "PEN", "quantity": 1}]}))).await.expect(201);
@@ -45,9 +46,8 @@ async fn a_guest_fills_a_cart_claims_it_and_checks_out() {
     shop.verify();
 }
 
-#[tokio::test]
-async fn lines_are_removed_and_carts_too() {
-    let shop = Deployment::start();
+async fn lines_are_removed_and_carts_too(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("PEN", 100, 9).await;
     let buyer = shop.buyer();
     let lines = json!({"items": [{"sku": "PEN", "quantity": 2}, {"sku": "PEN", "quantity": 3}]});

@@ -5,11 +5,17 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, get, order_of, post, write};
+use crate::deployment::{Deployment, Engine, get, order_of, post, write};
+
+everywhere!(
+    stock_money_and_orders_are_looked_at_beside_the_running_server,
+    stock_and_money_are_changed_with_the_server_stopped,
+    what_the_process_began_is_finished_before_it_stops,
+);
 
 fn with_password(shop: &Deployment, arguments: &[&str], password: &str) -> std::process::Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
-    command.args(arguments).arg("--data").arg(shop.data()).arg("--json");
+    let mut command = shop.binary(arguments);
+    command.arg("--json");
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
     writeln!(child.stdin.take().expect("piped"), "{password}").expect("writes");
@@ -18,7 +24,7 @@ fn with_password(shop: &Deployment, arguments: &[&str], password: &str) -> std::
 
 #[tokio::test]
 async fn the_first_admin_is_made_on_the_command_line() {
-    let mut shop = Deployment::start();
+    let mut shop = Deployment::start(Engine::Sqlite);
     assert!(shop.stop().success());
     let create =
         ["user", "create", "--email", "boss@example.com", "--name", "Boss", "--role", "admin", "--password-stdin"];
@@ -71,9 +77,8 @@ async fn the_first_admin_is_made_on_the_command_line() {
     assert_eq!(shop.send(login("another good phrase")).await.problem(), (401, "invalid_credentials"));
 }
 
-#[tokio::test]
-async fn stock_money_and_orders_are_looked_at_beside_the_running_server() {
-    let shop = Deployment::start();
+async fn stock_money_and_orders_are_looked_at_beside_the_running_server(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("PEN", 100, 5).await;
     let ada = shop.registered("ada@example.com").await;
     shop.deposit(&ada, 1_000).await;
@@ -89,9 +94,8 @@ async fn stock_money_and_orders_are_looked_at_beside_the_running_server() {
     assert_eq!(shop.told(&["health", "--management", "127.0.0.1:1"], 1)["ready"], false);
 }
 
-#[tokio::test]
-async fn stock_and_money_are_changed_with_the_server_stopped() {
-    let mut shop = Deployment::start();
+async fn stock_and_money_are_changed_with_the_server_stopped(engine: Engine) {
+    let mut shop = Deployment::start(engine);
     shop.sell("PEN", 100, 5).await;
     shop.sell("INK", 100, 0).await;
     shop.registered("ada@example.com").await;
@@ -120,7 +124,7 @@ async fn stock_and_money_are_changed_with_the_server_stopped() {
 
 #[tokio::test]
 async fn a_backup_is_made_while_the_shop_runs_and_can_be_served() {
-    let mut shop = Deployment::start();
+    let mut shop = Deployment::start(Engine::Sqlite);
     shop.sell("PEN", 100, 5).await;
     let folder = shop.data().join("copy");
     let to = folder.to_str().expect("text").to_owned();
@@ -139,7 +143,7 @@ async fn a_backup_is_made_while_the_shop_runs_and_can_be_served() {
 
 #[tokio::test]
 async fn a_command_on_an_empty_folder_makes_what_it_needs() {
-    let mut shop = Deployment::start();
+    let mut shop = Deployment::start(Engine::Sqlite);
     shop.stop();
     let pending = |shop: &Deployment| {
         let planned = shop.told(&["migrate", "--dry-run"], 0);
@@ -156,7 +160,7 @@ async fn a_command_on_an_empty_folder_makes_what_it_needs() {
 
 #[tokio::test]
 async fn configuration_is_checked_and_shown_and_the_doctor_looks() {
-    let shop = Deployment::start();
+    let shop = Deployment::start(Engine::Sqlite);
     assert_eq!(shop.told(&["config", "check"], 0)["valid"], true);
     assert_eq!(shop.told(&["config", "show"], 0)["log"]["level"], "info");
     let bad = write(&shop.data(), "bad.toml", "[wallet]\nmax_amont = 1\n");
@@ -196,9 +200,8 @@ async fn the_demonstration_can_be_bought_from_with_the_lines_it_prints() {
     assert_eq!(stranger.expect("runs").status.code(), Some(2), "loopback only");
 }
 
-#[tokio::test]
-async fn what_the_process_began_is_finished_before_it_stops() {
-    let mut shop = Deployment::start();
+async fn what_the_process_began_is_finished_before_it_stops(engine: Engine) {
+    let mut shop = Deployment::start(engine);
     shop.sell("PEN", 100, 500).await;
     let buyer = shop.buyer();
     shop.deposit(&buyer, 100_000).await;

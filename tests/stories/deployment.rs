@@ -13,9 +13,33 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A shop in one process on SQLite.
+use crate::mariadbd::Mariadbd;
+
+/// Tells each story under every deployment.
+macro_rules! everywhere {
+    ($($story:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test] async fn $story() { super::$story(crate::deployment::Engine::Sqlite).await })*
+        }
+        mod on_mariadb {
+            $(#[tokio::test] async fn $story() { super::$story(crate::deployment::Engine::Mariadb).await })*
+        }
+    };
+}
+
+/// What keeps the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Files in the data folder.
+    Sqlite,
+    /// A server of the story's own.
+    Mariadb,
+}
+
+/// A shop in one process.
 pub struct Deployment {
     folder: TempDir,
+    server: Option<Mariadbd>,
     process: Option<Child>,
     public: String,
     pub management: String,
@@ -56,10 +80,11 @@ impl Reply {
 }
 
 impl Deployment {
-    pub fn start() -> Self {
+    pub fn start(engine: Engine) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let client = Client::builder().no_proxy().build().expect("a client");
-        let mut shop = Self { folder, process: None, public: String::new(), management: String::new(), client };
+        let server = (engine == Engine::Mariadb).then(Mariadbd::start);
+        let mut shop = Self { folder, server, process: None, public: String::new(), management: String::new(), client };
         shop.serve();
         shop
     }
@@ -122,6 +147,7 @@ impl Deployment {
             .args(options)
             .env("EMPORIUM_PAYMENTS__DEPOSITS", "instant")
             .env("EMPORIUM_LOG__LEVEL", "error")
+            .envs(self.places())
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
@@ -155,10 +181,21 @@ impl Deployment {
         process.wait().expect("waits")
     }
 
-    fn binary(&self, arguments: &[&str]) -> Command {
+    /// A command on the data of this shop, not yet started.
+    pub fn binary(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
-        command.args(arguments).arg("--data").arg(self.data());
+        command.args(arguments).arg("--data").arg(self.data()).envs(self.places());
         command
+    }
+
+    /// Where the modules keep their data, as the environment says it.
+    fn places(&self) -> Vec<(String, String)> {
+        let place = |server: &Mariadbd, module: &str| {
+            let name = format!("EMPORIUM_MODULES__{}__DATABASE", module.to_uppercase());
+            (name, server.url(&format!("{module}db")))
+        };
+        let modules = ["auth", "inventory", "shop", "wallet"];
+        self.server.iter().flat_map(|server| modules.map(|module| place(server, module))).collect()
     }
 
     /// Runs a command beside the server or, when it is stopped, alone.

@@ -3,13 +3,21 @@
 
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Person, get, order_of, post};
+use crate::deployment::{Deployment, Engine, Person, get, order_of, post};
+
+everywhere!(
+    an_order_is_placed_once_wherever_its_process_was_killed,
+    an_order_that_cannot_be_paid_is_undone_wherever_its_process_was_killed,
+    recovery_itself_may_be_killed_as_often_as_it_likes,
+    events_are_numbered_once_wherever_the_process_was_killed,
+    a_cancel_that_was_killed_leaves_the_order_whole_or_undone,
+);
 
 const PRICE: i64 = 100;
 
 /// A shop with one product and a buyer who can pay for `orders` of it.
-async fn open_shop(orders: i64) -> (Deployment, Person) {
-    let shop = Deployment::start();
+async fn open_shop(engine: Engine, orders: i64) -> (Deployment, Person) {
+    let shop = Deployment::start(engine);
     shop.sell("PEN", PRICE, 1_000).await;
     let buyer = shop.buyer();
     shop.deposit(&buyer, PRICE * orders + 1).await;
@@ -32,8 +40,7 @@ async fn asked_again(shop: &Deployment, buyer: &Person, point: &str, status: u16
     shop.send(post("/v1/orders").by(buyer).keyed(point).json(&order_of("PEN", 1))).await.expect(status)
 }
 
-#[tokio::test]
-async fn an_order_is_placed_once_wherever_its_process_was_killed() {
+async fn an_order_is_placed_once_wherever_its_process_was_killed(engine: Engine) {
     let points = [
         "create_order.before_commit",
         "create_order.after_commit",
@@ -55,7 +62,7 @@ async fn an_order_is_placed_once_wherever_its_process_was_killed() {
         "placed.after_commit",
     ];
     let orders = i64::try_from(points.len()).expect("small");
-    let (mut shop, buyer) = open_shop(orders).await;
+    let (mut shop, buyer) = open_shop(engine, orders).await;
     for (before, point) in (0..).zip(points) {
         order_and_die(&mut shop, &buyer, point).await;
         assert_eq!(asked_again(&shop, &buyer, point, 201).await["status"], "placed", "{point}");
@@ -65,9 +72,8 @@ async fn an_order_is_placed_once_wherever_its_process_was_killed() {
     shop.verify();
 }
 
-#[tokio::test]
-async fn an_order_that_cannot_be_paid_is_undone_wherever_its_process_was_killed() {
-    let (mut shop, buyer) = open_shop(0).await;
+async fn an_order_that_cannot_be_paid_is_undone_wherever_its_process_was_killed(engine: Engine) {
+    let (mut shop, buyer) = open_shop(engine, 0).await;
     for point in [
         "hold.before_commit",
         "hold.after_commit",
@@ -90,9 +96,8 @@ async fn an_order_that_cannot_be_paid_is_undone_wherever_its_process_was_killed(
     shop.verify();
 }
 
-#[tokio::test]
-async fn recovery_itself_may_be_killed_as_often_as_it_likes() {
-    let (mut shop, buyer) = open_shop(1).await;
+async fn recovery_itself_may_be_killed_as_often_as_it_likes(engine: Engine) {
+    let (mut shop, buyer) = open_shop(engine, 1).await;
     shop.stop();
     shop.serve_until("reserve.after_commit");
     let order = shop.try_send(post("/v1/orders").by(&buyer).keyed("recovered").json(&order_of("PEN", 1))).await;
@@ -108,9 +113,8 @@ async fn recovery_itself_may_be_killed_as_often_as_it_likes() {
     shop.verify();
 }
 
-#[tokio::test]
-async fn events_are_numbered_once_wherever_the_process_was_killed() {
-    let (mut shop, _) = open_shop(0).await;
+async fn events_are_numbered_once_wherever_the_process_was_killed(engine: Engine) {
+    let (mut shop, _) = open_shop(engine, 0).await;
     for point in ["number_events.before_commit", "number_events.after_commit"] {
         shop.stop();
         shop.serve_until(point);
@@ -145,9 +149,8 @@ async fn cancel_at_once(shop: &Deployment, buyer: &Person) -> Option<Value> {
     None
 }
 
-#[tokio::test]
-async fn a_cancel_that_was_killed_leaves_the_order_whole_or_undone() {
-    let (mut shop, buyer) = open_shop(1_000).await;
+async fn a_cancel_that_was_killed_leaves_the_order_whole_or_undone(engine: Engine) {
+    let (mut shop, buyer) = open_shop(engine, 1_000).await;
     for point in ["cancel_order.before_commit", "cancel_order.after_commit"] {
         shop.stop();
         shop.serve_until(point);

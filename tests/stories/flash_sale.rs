@@ -2,7 +2,9 @@
 
 use futures_util::StreamExt;
 
-use crate::deployment::{Deployment, Person, order_of, post};
+use crate::deployment::{Deployment, Engine, Person, order_of, post};
+
+everywhere!(exactly_a_hundred_of_two_thousand_buyers_get_one);
 
 const PIECES: usize = 100;
 const BUYERS: usize = 2_000;
@@ -13,9 +15,8 @@ async fn make_buyer(shop: &Deployment) -> Person {
     buyer
 }
 
-#[tokio::test]
-async fn exactly_a_hundred_of_two_thousand_buyers_get_one() {
-    let shop = Deployment::start();
+async fn exactly_a_hundred_of_two_thousand_buyers_get_one(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("DROP", 4_900, i64::try_from(PIECES).expect("small")).await;
     let buyers: Vec<Person> =
         futures_util::stream::iter(0..BUYERS).map(|_| make_buyer(&shop)).buffer_unordered(128).collect().await;

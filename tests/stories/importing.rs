@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, get, write};
+use crate::deployment::{Deployment, Engine, get, write};
+
+everywhere!(a_file_arrives_whole_and_a_second_time_changes_nothing, a_file_that_cannot_be_read_changes_nothing,);
 
 const FILE: &str = "Handle,Title,Body (HTML),Vendor,Type,Tags,Published,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price,Variant Compare At Price\n\
 shirt,Linen Shirt,\"<p>Cool in summer.\n<em>Washes well.</em></p>\",Loom & Co,Clothing,\"summer, linen\",true,Size,S,SHIRT-S,4,59.00,69.00\n\
@@ -10,9 +12,8 @@ shirt,,,,,,,,M,,-3,59.00,\n\
 shirt,,,,,,,,L,SHIRT-S,2,61.50,\n\
 card,Gift Card,A card.,Store,Gifts,,true,Title,Default Title,'CARD-1,10,0,\n";
 
-#[tokio::test]
-async fn a_file_arrives_whole_and_a_second_time_changes_nothing() {
-    let mut shop = Deployment::start();
+async fn a_file_arrives_whole_and_a_second_time_changes_nothing(engine: Engine) {
+    let mut shop = Deployment::start(engine);
     shop.stop();
     let file = write(&shop.data(), "products.csv", FILE);
     let file = file.to_str().expect("text");
@@ -49,9 +50,8 @@ async fn a_file_arrives_whole_and_a_second_time_changes_nothing() {
     shop.verify();
 }
 
-#[tokio::test]
-async fn a_file_that_cannot_be_read_changes_nothing() {
-    let mut shop = Deployment::start();
+async fn a_file_that_cannot_be_read_changes_nothing(engine: Engine) {
+    let mut shop = Deployment::start(engine);
     shop.stop();
     for (name, text) in [
         ("quotes.csv", FILE.replace("\"summer, linen\"", "\"summer, linen")),

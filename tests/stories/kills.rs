@@ -11,7 +11,9 @@ use emporium_kernel::Random;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Person, Reply, Request, get, order_of, post};
+use crate::deployment::{Deployment, Engine, Person, Reply, Request, get, order_of, post};
+
+everywhere!(nothing_acknowledged_is_lost_when_the_process_is_killed);
 
 const CLIENTS: usize = 64;
 const PRICE: i64 = 100;
@@ -121,10 +123,9 @@ fn renew(shop: &Deployment, people: &mut [Person]) {
     people.iter_mut().for_each(|person| *person = shop.again(person));
 }
 
-#[tokio::test]
-async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
+async fn nothing_acknowledged_is_lost_when_the_process_is_killed(engine: Engine) {
     let rounds = if std::env::var_os("LONG").is_some() { 1_000 } else { 50 };
-    let mut shop = Deployment::start();
+    let mut shop = Deployment::start(engine);
     shop.sell("PEN", PRICE, STOCK).await;
     let mut people = Vec::new();
     for client in 0..CLIENTS {

@@ -1,16 +1,21 @@
 //! Stories: what a shop does for those who use it, told through its real binary over real sockets.
 #![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
+#![expect(clippy::print_stdout, reason = "some stories tell how they went")]
 #![expect(
     clippy::disallowed_methods,
     reason = "stories stand outside: they look at the clock and the network themselves"
 )]
+
+#[macro_use]
+mod deployment;
+#[path = "../support/mariadbd.rs"]
+mod mariadbd;
 
 mod bad_input;
 mod bank;
 mod buying;
 mod carts;
 mod commands;
-mod deployment;
 mod documents;
 mod durability;
 mod failpoints;

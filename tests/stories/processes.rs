@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, get};
+use crate::deployment::{Deployment, Engine, get};
 
 fn emporium(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
@@ -64,7 +64,7 @@ fn a_process_without_a_module_that_it_needs_says_which_and_leaves_nothing_behind
 
 #[tokio::test]
 async fn a_process_holds_what_it_is_told_to_hold_and_nothing_else() {
-    let mut shop = Deployment::start();
+    let mut shop = Deployment::start(Engine::Sqlite);
     assert!(shop.stop().success());
     for module in ["auth", "inventory", "shop", "wallet"] {
         std::fs::remove_file(shop.data().join(format!("{module}.db"))).expect("removes");

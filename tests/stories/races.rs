@@ -4,11 +4,15 @@ use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use serde_json::Value;
 
-use crate::deployment::{Deployment, Person, get, order_of, post};
+use crate::deployment::{Deployment, Engine, Person, get, order_of, post};
 
-#[tokio::test]
-async fn a_wallet_that_can_pay_for_ten_of_five_hundred_orders_pays_for_ten() {
-    let shop = Deployment::start();
+everywhere!(
+    a_wallet_that_can_pay_for_ten_of_five_hundred_orders_pays_for_ten,
+    a_cancel_against_the_placement_leaves_the_order_placed_or_cancelled,
+);
+
+async fn a_wallet_that_can_pay_for_ten_of_five_hundred_orders_pays_for_ten(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("PEN", 100, 100_000).await;
     for round in 0..3 {
         let buyer = shop.buyer();
@@ -42,9 +46,8 @@ async fn order_and_cancel(shop: &Deployment, buyer: &Person) -> (Value, Option<u
     (list["data"][0].clone(), told)
 }
 
-#[tokio::test]
-async fn a_cancel_against_the_placement_leaves_the_order_placed_or_cancelled() {
-    let shop = Deployment::start();
+async fn a_cancel_against_the_placement_leaves_the_order_placed_or_cancelled(engine: Engine) {
+    let shop = Deployment::start(engine);
     shop.sell("PEN", 100, 100_000).await;
     let rounds = if std::env::var_os("LONG").is_some() { 5_000 } else { 1_000 };
     let (mut placed, mut cancelled) = (0, 0);

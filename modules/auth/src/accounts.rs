@@ -138,7 +138,9 @@ impl Users {
         F: Fn(&mut Db, &User) -> Done<()> + Send + 'static,
     {
         let change = move |db: &mut Db| {
-            let user = users::need(db, &who)?;
+            let id = users::need(db, &who)?.id;
+            users::lock(db, &id)?;
+            let user = users::need(db, &FindUser::Id(id))?;
             work(db, &user)?;
             users::need(db, &FindUser::Id(user.id))
         };

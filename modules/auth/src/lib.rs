@@ -31,9 +31,10 @@ use hashing::Hashing;
 use refresh_token::RefreshKeys;
 use signing::SigningKey;
 
-const EMBEDDED: diesel_migrations::EmbeddedMigrations = embedded!("../../migrations/auth/sqlite");
+const ON_SQLITE: diesel_migrations::EmbeddedMigrations = embedded!("../../migrations/auth/sqlite");
+const ON_MYSQL: diesel_migrations::EmbeddedMigrations = embedded!("../../migrations/auth/mysql");
 /// The schema of auth.
-pub const MIGRATIONS: Migrations = Migrations::new(&EMBEDDED);
+pub const MIGRATIONS: Migrations = Migrations::new(&ON_SQLITE, &ON_MYSQL);
 
 /// Users kept in memory for whoever looks them up, at most.
 const KNOWN_USERS: usize = 10_000;
@@ -111,7 +112,7 @@ impl Users {
             bootstrap::prepare(&database, data_dir, clock.now(), &random)?;
         }
         let (refresh_keys, data_dir) = (RefreshKeys::of(&key), data_dir.to_owned());
-        let known = ReadCache::new(KNOWN_USERS);
+        let known = database.cache(KNOWN_USERS);
         Ok(Arc::new(Self { database, settings, data_dir, key, refresh_keys, hashing, known, clock, random }))
     }
 
@@ -148,6 +149,6 @@ impl Auth for Users {
 
 impl std::fmt::Debug for Users {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Users({})", self.database.path().display())
+        write!(f, "Users({})", self.database.url())
     }
 }

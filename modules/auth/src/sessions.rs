@@ -217,11 +217,17 @@ pub(crate) fn list(db: &mut Db, live: &Live, window: &Window) -> Done<Page<Sessi
     Ok(Page::of(sessions, window.limit, |session| (session.created_at.micros(), session.id.to_string())))
 }
 
-/// Ends one session of a user; `false` when the user has no such session.
+/// Ends one session of a user; `false` when the user has no such session. Doing it again changes nothing.
 pub(crate) fn end_own(db: &mut Db, live: &Live, id: &SessionId) -> Done<bool> {
-    let set = (sessions::ended_at.eq(live.now.micros()), sessions::end_reason.eq(End::Logout.name()));
+    let end = (live.now.micros(), End::Logout.name());
     let own = live_of(live).filter(sessions::id.eq(id.as_str()));
-    Ok(diesel::update(own).set(set).execute(db)? > 0)
+    diesel::update(own).set((sessions::ended_at.eq(end.0), sessions::end_reason.eq(end.1))).execute(db)?;
+    let ended: i64 = sessions::table
+        .filter(sessions::id.eq(id.as_str()).and(sessions::user_id.eq(live.user.as_str())))
+        .filter(sessions::ended_at.eq(end.0).and(sessions::end_reason.eq(end.1)))
+        .count()
+        .get_result(db)?;
+    Ok(ended > 0)
 }
 
 /// Ends all sessions of a user.

@@ -9,7 +9,7 @@ use emporium_database::{Db, refuse};
 use emporium_kernel::{Page, Role, Timestamp, Window};
 
 use crate::Done;
-use crate::schema::{user_roles, users};
+use crate::schema::{bootstrap, user_roles, users};
 
 /// A user to be.
 #[derive(Clone)]
@@ -62,10 +62,22 @@ pub(crate) fn exists(db: &mut Db, id: &UserId) -> Done<bool> {
 }
 
 fn give_roles(db: &mut Db, id: &UserId, roles: &BTreeSet<Role>) -> Done<()> {
+    if roles.contains(&Role::Admin) {
+        // Where there is an admin, nobody becomes one by a secret.
+        diesel::delete(bootstrap::table).execute(db)?;
+    }
     for role in roles {
         let row = (user_roles::user_id.eq(id.as_str()), user_roles::role.eq(role.name()));
         diesel::insert_into(user_roles::table).values(row).execute(db)?;
     }
+    Ok(())
+}
+
+/// Lets no other transaction change the user, the roles included, before this one has ended.
+pub(crate) fn lock(db: &mut Db, id: &UserId) -> Done<()> {
+    diesel::update(users::table.filter(users::id.eq(id.as_str())))
+        .set(users::version.eq(users::version))
+        .execute(db)?;
     Ok(())
 }
 
@@ -123,8 +135,12 @@ pub(crate) fn confirm(db: &mut Db, checked: &Credentials, stronger: Option<&str>
     let same = users::table
         .filter(users::id.eq(checked.user.as_str()).and(users::disabled.eq(0)))
         .filter(users::password_version.eq(checked.version));
-    let hash = stronger.unwrap_or(&checked.hash);
-    Ok(diesel::update(same).set(users::password_hash.eq(hash)).execute(db)? > 0)
+    let confirmed = match stronger {
+        Some(hash) => diesel::update(same).set(users::password_hash.eq(hash)).execute(db)?,
+        // Nothing is changed, but nobody can set another password before the session is there to be ended.
+        None => diesel::update(same).set(users::password_hash.eq(users::password_hash)).execute(db)?,
+    };
+    Ok(confirmed > 0)
 }
 
 type Row = (String, String, String, i32, i64);

@@ -156,15 +156,10 @@ fn weak_hashing_parameters_are_refused_before_anything_is_made() {
 
 #[test]
 fn the_schema_goes_up_down_and_up_again() {
-    use diesel::Connection;
     let house = House::new();
     let versions = MIGRATIONS.versions().expect("versions");
     assert!(versions.windows(2).all(|pair| pair[0] < pair[1]), "versions are unique and in order: {versions:?}");
     house.users.database().close();
-    let path = house.file("auth.db");
-    let connection = diesel::SqliteConnection::establish(path.to_str().expect("text")).expect("opens");
-    let mut db = emporium_database::Db::Sqlite(connection);
-    MIGRATIONS.revert(&mut db).expect("goes down");
-    drop(db);
+    MIGRATIONS.revert(&emporium_database::Url::file(house.file("auth.db"))).expect("goes down");
     drop(house.again());
 }

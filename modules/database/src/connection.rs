@@ -1,11 +1,11 @@
-//! Connections: which engine a URL means, and the settings every connection must have.
+//! Where a database is, and which engine's connection answers there.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
+#[cfg(feature = "mysql")]
+use diesel::MysqlConnection;
+use diesel::SqliteConnection;
 
 use crate::OpenError;
 
@@ -14,137 +14,112 @@ use crate::OpenError;
 pub enum Db {
     /// SQLite, bundled.
     Sqlite(SqliteConnection),
+    /// MySQL, MariaDB, or what speaks like them.
+    #[cfg(feature = "mysql")]
+    Mysql(MysqlConnection),
 }
 
-/// Where a database is: `sqlite://` and a path, relative to the working directory or absolute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Url(PathBuf);
+/// Where a database is. Shown without its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url(pub(crate) Place);
+
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A file of SQLite's, relative to the working directory or absolute.
+    File(PathBuf),
+    /// A database of a server.
+    #[cfg(feature = "mysql")]
+    Server(crate::mysql::Server),
+}
 
 impl Url {
-    /// Reads a URL.
+    /// Reads `sqlite://` and a path, or, with the feature `mysql`, `mysql://user:password@host:port/database`; after it may
+    /// follow `?unix_socket=`, `ssl_mode=` (`required`, `verify_identity`, ...) and `ssl_ca=`.
     pub fn parse(text: &str) -> Result<Self, OpenError> {
-        match text.strip_prefix("sqlite://") {
-            Some(path) if !path.is_empty() && !path.contains('?') => Ok(Self(path.into())),
-            _ => Err(OpenError::UnknownUrl(text.to_owned())),
+        if text.starts_with("mysql://") {
+            return Self::of_server(text);
         }
+        match text.strip_prefix("sqlite://") {
+            Some(path) if !path.is_empty() && !path.contains('?') => Ok(Self::file(path)),
+            _ => Err(OpenError::UnknownUrl(Self::hide(text))),
+        }
+    }
+
+    #[cfg(feature = "mysql")]
+    fn of_server(text: &str) -> Result<Self, OpenError> {
+        crate::mysql::Server::parse(text).map(|server| Self(Place::Server(server)))
+    }
+
+    #[cfg(not(feature = "mysql"))]
+    fn of_server(_: &str) -> Result<Self, OpenError> {
+        Err(OpenError::WithoutMysql)
+    }
+
+    /// The text of a URL without its password, whatever else may be wrong with it.
+    pub fn hide(text: &str) -> String {
+        let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let secret = authority.rsplit_once('@').and_then(|(account, _)| account.split_once(':')).map(|(user, _)| user);
+        let after = authority.rfind('@').map_or("", |at| &rest[at..]);
+        secret.map_or_else(|| text.to_owned(), |user| format!("{scheme}://{user}:…{after}"))
     }
 
     /// The database file at `path`.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        Self(Place::File(path.into()))
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.0
+    /// Its file, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::File(path) => Some(path),
+            #[cfg(feature = "mysql")]
+            Place::Server(_) => None,
+        }
     }
-}
 
-fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {
-    let path = path.to_owned();
-    move |source| OpenError::File { path, source }
-}
-
-/// Creates the folder of a database, for its owner alone.
-pub(crate) fn create_folder(url: &Url) -> Result<(), OpenError> {
-    let folder = url.path().parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))
-}
-
-/// Opens a file, creating it for its owner alone.
-pub(crate) fn create_file(path: &Path) -> Result<File, OpenError> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(failed(path))
-}
-
-/// Creates the file readable by its owner alone and takes the lock that keeps a second process out.
-pub(crate) fn lock(url: &Url) -> Result<File, OpenError> {
-    create_folder(url)?;
-    create_file(url.path())?;
-    let mut name = url.path().as_os_str().to_owned();
-    name.push(".lock");
-    let path = PathBuf::from(name);
-    let lock = create_file(&path)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(url.path().to_owned())),
-        Err(TryLockError::Error(source)) => Err(failed(&path)(source)),
+    /// Whether the database was ever created.
+    pub fn exists(&self) -> Result<bool, OpenError> {
+        match &self.0 {
+            Place::File(path) => Ok(path.exists()),
+            #[cfg(feature = "mysql")]
+            Place::Server(server) => server.exists(),
+        }
     }
 }
 
-/// How long the writer, and a migration before it, waits for a process that holds the database, in milliseconds.
-pub(crate) const LOCK_PATIENCE_MS: u32 = 1_000;
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::File(path) => write!(f, "{}", path.display()),
+            #[cfg(feature = "mysql")]
+            Place::Server(server) => write!(f, "{server}"),
+        }
+    }
+}
 
-/// The only connection that writes.
-pub(crate) fn open_writer(url: &Url) -> Result<Db, OpenError> {
-    let mut db = establish(url)?;
-    set(&mut db, "pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 0;")?;
-    set(&mut db, &format!("pragma busy_timeout = {LOCK_PATIENCE_MS}; pragma cache_size = -16384;"))?;
-    check(&mut db)?;
-    Ok(db)
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 /// A connection that cannot write.
 pub(crate) fn open_reader(url: &Url) -> Result<Db, OpenError> {
-    let mut db = open_copier(url)?;
-    set(&mut db, "pragma query_only = on;")?;
-    Ok(db)
-}
-
-/// A connection that copies a database, for which SQLite wants one that may write.
-pub(crate) fn open_copier(url: &Url) -> Result<Db, OpenError> {
-    if !url.path().exists() {
-        let source = std::io::Error::from(std::io::ErrorKind::NotFound);
-        return Err(OpenError::File { path: url.path().to_owned(), source });
+    match &url.0 {
+        Place::File(path) => crate::sqlite::open_reader(path),
+        #[cfg(feature = "mysql")]
+        Place::Server(server) => server.open_reader(),
     }
-    let mut db = establish(url)?;
-    set(&mut db, "pragma synchronous = full;")?;
-    Ok(db)
 }
 
-fn establish(url: &Url) -> Result<Db, OpenError> {
-    let path = url.path().to_str().ok_or_else(|| OpenError::UnknownUrl(url.path().display().to_string()))?;
-    let connection = SqliteConnection::establish(path).map_err(|error| OpenError::Connection(error.to_string()))?;
-    let mut db = Db::Sqlite(connection);
-    let settings = "pragma busy_timeout = 5000; pragma foreign_keys = on; pragma temp_store = memory; \
-        pragma trusted_schema = off; pragma cell_size_check = on; pragma cache_size = -4096;";
-    set(&mut db, settings)?;
-    Ok(db)
-}
-
-fn set(db: &mut Db, pragmas: &str) -> Result<(), OpenError> {
-    db.batch_execute(pragmas).map_err(|error| OpenError::Connection(error.to_string()))
-}
-
-#[derive(QueryableByName)]
-struct Durability {
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    version: String,
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    journal: String,
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    synchronous: i64,
-}
-
-/// The first SQLite without the WAL-reset race that corrupts files.
-const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
-
-/// Reads the settings back: a database that is not durable, or an SQLite that corrupts, is not opened.
-fn check(db: &mut Db) -> Result<(), OpenError> {
-    let query = "select sqlite_version() as version, j.journal_mode as journal, s.synchronous as synchronous \
-        from pragma_journal_mode j, pragma_synchronous s";
-    let Db::Sqlite(sqlite) = db;
-    #[expect(clippy::disallowed_methods, reason = "pragmas have no query builder")]
-    let found: Durability =
-        diesel::sql_query(query).get_result(sqlite).map_err(|error| OpenError::Connection(error.to_string()))?;
-    let version: Vec<u32> = found.version.split('.').filter_map(|part| part.parse().ok()).collect();
-    if version.as_slice() < OLDEST_SQLITE.as_slice() {
-        return Err(OpenError::Connection(format!("SQLite {} is too old", found.version)));
+/// A connection that writes; to a file, the only one there may be.
+pub(crate) fn open_writer(url: &Url) -> Result<Db, OpenError> {
+    match &url.0 {
+        Place::File(path) => crate::sqlite::open_writer(path),
+        #[cfg(feature = "mysql")]
+        Place::Server(server) => server.open_writer(),
     }
-    if found.journal != "wal" || found.synchronous != 2 {
-        let why = format!("journal_mode is {}, synchronous is {}", found.journal, found.synchronous);
-        return Err(OpenError::Connection(why));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -152,8 +127,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_password_is_never_shown() {
+        let hidden = [
+            ("mysql://shop:s3:cr@t@db:3306/shop?x=a@b:c", "mysql://shop:…@db:3306/shop?x=a@b:c"),
+            ("postgres://u:p@h/d", "postgres://u:…@h/d"),
+            ("mysql://shop@db/shop", "mysql://shop@db/shop"),
+            ("sqlite://a:b@c.db", "sqlite://a:…@c.db"),
+            ("data/shop.db", "data/shop.db"),
+        ];
+        for (text, shown) in hidden {
+            assert_eq!(Url::hide(text), shown);
+        }
+    }
+
+    #[test]
     fn the_scheme_chooses_the_engine() {
-        assert_eq!(Url::parse("sqlite://data/shop.db").map(|u| u.path().to_owned()).ok(), Some("data/shop.db".into()));
+        let url = Url::parse("sqlite://data/shop.db").expect("a file");
+        assert_eq!(url.path(), Some(Path::new("data/shop.db")));
         for bad in ["data/shop.db", "postgres://x", "sqlite://", "sqlite://a.db?mode=memory"] {
             assert!(Url::parse(bad).is_err(), "{bad}");
         }

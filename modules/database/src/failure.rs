@@ -17,6 +17,12 @@ pub fn refuse<T, E>(refusal: impl Into<E>) -> Result<T, Failure<E>> {
     Err(Failure::Refused(refusal.into()))
 }
 
+/// Ends work that another transaction overtook between two of its statements. Where transactions run at the same time
+/// the work is then run again.
+pub fn overtaken<T, E>() -> Result<T, Failure<E>> {
+    Err(Failure::Storage(StorageError::Conflict))
+}
+
 /// What the storage did not do, and why.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -41,6 +47,18 @@ pub enum StorageError {
     /// The work ended the transaction that it was part of.
     #[error("the work ended its own transaction")]
     TransactionEnded,
+    /// The server ended the transaction for the sake of another one, again and again.
+    #[error("the transaction met others too often")]
+    Conflict,
+    /// The server does not answer; nothing was done.
+    #[error("the connection to the database was lost")]
+    Lost,
+    /// The connection was lost in a commit, and nobody could be asked whether it was done.
+    #[error("the connection to the database was lost in a commit")]
+    Unknown,
+    /// It was opened for reading.
+    #[error("a write on a database that was opened for reading")]
+    ReadOnly,
     /// The database is being closed.
     #[error("the database is closed")]
     Stopped,
@@ -50,16 +68,37 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// What it is by SQLite's own words; diesel keeps no error number.
+    /// What it is by the engine's own words; diesel keeps no error number.
     pub(crate) fn of(error: Error) -> Self {
         match &error {
+            Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Conflict,
+            Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => Self::Lost,
             Error::DatabaseError(DatabaseErrorKind::Unknown, info) => match info.message() {
                 "database or disk is full" => Self::Full,
                 "database is locked" | "database table is locked" => Self::Locked,
-                _ => Self::Query(error),
+                message => Self::of_server(message).unwrap_or(Self::Query(error)),
             },
             _ => Self::Query(error),
         }
+    }
+
+    #[cfg(feature = "mysql")]
+    fn of_server(message: &str) -> Option<Self> {
+        crate::mysql::error_of(message)
+    }
+
+    #[cfg(not(feature = "mysql"))]
+    fn of_server(_: &str) -> Option<Self> {
+        None
+    }
+
+    /// Whether the same work may succeed when it is run again at once: another transaction was in its way, or the
+    /// connection was lost before the commit. A key that is taken was taken by another transaction meanwhile, or else
+    /// the work would have seen it.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn passes(&self) -> bool {
+        let taken = matches!(self, Self::Query(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)));
+        taken || matches!(self, Self::Conflict | Self::Lost)
     }
 
     /// Whether the page cache can no longer be trusted.
@@ -82,11 +121,21 @@ impl StorageError {
         }
     }
 
+    /// Whether it says so itself, and only has too much to do or nowhere to put it.
+    pub(crate) fn is_of_the_living(&self) -> bool {
+        matches!(self, Self::Full | Self::LogFull | Self::Locked | Self::QueueFull | Self::Stopped | Self::Conflict)
+    }
+
     fn outage(&self) -> Outage {
         match self {
             Self::Full => Outage::StorageFull,
-            Self::Locked | Self::LogFull | Self::QueueFull | Self::Stopped => Outage::Busy,
-            Self::Query(_) | Self::Panicked | Self::TransactionEnded | Self::Corrupt(_) => Outage::Internal,
+            Self::Locked | Self::LogFull | Self::QueueFull | Self::Stopped | Self::Conflict | Self::Lost => {
+                Outage::Busy
+            }
+            Self::Unknown => Outage::Unreachable,
+            Self::Query(_) | Self::Panicked | Self::TransactionEnded | Self::ReadOnly | Self::Corrupt(_) => {
+                Outage::Internal
+            }
         }
     }
 }

@@ -89,7 +89,8 @@ pub fn prune<E>(db: &mut Db, now: Timestamp) -> Result<usize, Failure<E>> {
     let old: Vec<(String, String)> =
         dsl::idempotency.filter(dsl::created_at.lt(oldest)).select((dsl::scope, dsl::key)).limit(500).load(db)?;
     for (scope, key) in &old {
-        diesel::delete(dsl::idempotency.filter(dsl::scope.eq(scope).and(dsl::key.eq(key)))).execute(db)?;
+        let same = dsl::scope.eq(scope).and(dsl::key.eq(key));
+        diesel::delete(dsl::idempotency.filter(same.and(dsl::created_at.lt(oldest)))).execute(db)?;
     }
     Ok(old.len())
 }

@@ -1,39 +1,44 @@
 //! One database per module: read connections, the writer that commits in groups, migrations, and the tables every
 //! module has (idempotency keys, outbox). The only place that knows one engine from another.
 
-mod backup;
 mod cache;
 mod connection;
 mod failure;
 pub mod idempotency;
-mod log;
 mod migrate;
+#[cfg(feature = "mysql")]
+mod mysql;
 pub mod outbox;
 mod queue;
 mod readers;
 mod savepoint;
 mod schema;
+mod sqlite;
 mod statement;
-mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use emporium_kernel::{Fault, Outage, failpoint};
 use tokio::sync::{oneshot, watch};
 
-pub use backup::backup;
 pub use cache::{Generation, ReadCache, Stale};
 pub use connection::{Db, Url};
-pub use failure::{Failure, StorageError, refuse};
+pub use failure::{Failure, StorageError, overtaken, refuse};
 pub use migrate::{MigrationError, Migrations, embedded};
 pub use queue::Lane;
 pub use savepoint::savepoint;
-pub use statement::{Run, prelude};
+pub use sqlite::backup;
+pub use statement::{Columns, Rows, Run, Statement, prelude};
 
+use connection::Place;
 use queue::{Queue, Task};
 use readers::Readers;
-use writer::Writer;
+
+/// How old what was read from a server may become in memory.
+const MOST_AGE: Duration = Duration::from_secs(1);
 
 /// What can go wrong when a database is opened.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +46,15 @@ pub enum OpenError {
     /// The URL names no engine of this build.
     #[error("{0} is not a database of this build; write sqlite://path/to/file.db")]
     UnknownUrl(String),
+    /// The URL names a server, and this build cannot speak with one.
+    #[error("this build holds SQLite alone; build with `--features mysql` for mysql://")]
+    WithoutMysql,
+    /// The URL of a server is not one.
+    #[error("not a URL like mysql://user:password@host:3306/database: {0}")]
+    ServerUrl(String),
+    /// What works on files was asked of a server.
+    #[error("{0} is kept by a server; use the server's own tools")]
+    NotAFile(Url),
     /// Another process has it.
     #[error("{0} is in use by another process; stop it first, or use a command that only reads")]
     InUse(PathBuf),
@@ -68,47 +82,49 @@ struct Inner {
     queue: Option<Arc<Queue>>,
     readers: Readers,
     commits: watch::Receiver<u64>,
-    writer: std::sync::Mutex<Option<std::thread::JoinHandle<()>>>,
-    path: PathBuf,
+    writers: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    url: Url,
 }
 
 impl Database {
-    /// Creates the database if it is not there, migrates it, and takes it for this process alone.
+    /// Creates the database if it is not there and migrates it. A file is taken for this process alone.
     pub fn open(url: &Url, migrations: Migrations) -> Result<Self, OpenError> {
-        Self::open_limited(url, migrations, log::MOST_BYTES)
+        Self::open_limited(url, migrations, sqlite::MOST_BYTES)
     }
 
-    /// The same, but new work is refused already when the log is longer than this, in bytes.
+    /// The same, but new work is refused already when the log of a file is longer than this, in bytes.
     pub fn open_limited(url: &Url, migrations: Migrations, most_log: u64) -> Result<Self, OpenError> {
-        let lock = connection::lock(url)?;
-        let mut first = connection::open_writer(url)?;
-        migrations.run(&mut first)?;
         let (changed, commits) = watch::channel(0);
         let queue = Arc::new(Queue::default());
-        let writer = Writer::new(first, url, queue.clone(), changed, lock, most_log)?.start()?;
-        Ok(Self::of(url, Some(queue), commits, Some(writer)))
+        let writers = match &url.0 {
+            Place::File(path) => vec![open_file(path, migrations, &queue, changed, most_log)?],
+            #[cfg(feature = "mysql")]
+            Place::Server(server) => open_server(server, migrations, &queue, changed)?,
+        };
+        Ok(Self::of(url, Some(queue), commits, writers))
     }
 
     /// Opens an existing database beside the process that owns it; every write is refused.
     pub fn open_read_only(url: &Url, migrations: Migrations) -> Result<Self, OpenError> {
         migrations.check(&mut connection::open_reader(url)?)?;
         let (_, commits) = watch::channel(0);
-        Ok(Self::of(url, None, commits, None))
+        Ok(Self::of(url, None, commits, Vec::new()))
     }
 
-    fn of(
-        url: &Url,
-        queue: Option<Arc<Queue>>,
-        commits: watch::Receiver<u64>,
-        writer: Option<std::thread::JoinHandle<()>>,
-    ) -> Self {
-        let (readers, path) = (Readers::new(url), url.path().to_owned());
-        Self(Arc::new(Inner { queue, readers, commits, writer: writer.into(), path }))
+    fn of(url: &Url, queue: Option<Arc<Queue>>, commits: watch::Receiver<u64>, writers: Vec<JoinHandle<()>>) -> Self {
+        let inner = Inner { queue, readers: Readers::new(url), commits, writers: writers.into(), url: url.clone() };
+        Self(Arc::new(inner))
     }
 
     /// Where it is stored.
-    pub fn path(&self) -> &std::path::Path {
-        &self.0.path
+    pub fn url(&self) -> &Url {
+        &self.0.url
+    }
+
+    /// A cache of what is read from it, at most so many. Where other processes may write, what is kept is at most a second
+    /// old; what this process writes itself it must tell the cache of.
+    pub fn cache<V: Clone>(&self, most: usize) -> ReadCache<V> {
+        ReadCache::new(most, self.0.url.path().is_none().then_some(MOST_AGE))
     }
 
     /// Runs `work` on a read connection, in one transaction: it sees one state of the database.
@@ -118,14 +134,22 @@ impl Database {
         T: Send + 'static,
         E: Fault,
     {
+        self.try_read(work).await.map_err(Failure::into_fault)
+    }
+
+    async fn try_read<T, E, F>(&self, work: F) -> Result<T, Failure<E>>
+    where
+        F: FnOnce(&mut Db) -> Result<T, Failure<E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
         let inner = self.0.clone();
-        let turn = inner.readers.turn().await.map_err(|error| Failure::<E>::Storage(error).into_fault())?;
+        let turn = inner.readers.turn().await?;
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             inner.readers.run(work)
         });
-        let done = done.await;
-        done.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Panicked))).map_err(Failure::into_fault)
+        done.await.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Panicked)))
     }
 
     /// Runs `work` as a transaction of its own and answers when it is durable.
@@ -148,14 +172,19 @@ impl Database {
         T: Send + 'static,
         E: Fault,
     {
-        let Some(queue) = &self.0.queue else {
-            tracing::error!("a write on a database that was opened for reading");
-            return Err(Outage::Internal.into());
-        };
+        self.try_write(lane, work).await.map_err(Failure::into_fault)
+    }
+
+    async fn try_write<T, E, F>(&self, lane: Lane, work: F) -> Result<T, Failure<E>>
+    where
+        F: Fn(&mut Db) -> Result<T, Failure<E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let queue = self.0.queue.as_ref().ok_or(StorageError::ReadOnly)?;
         let (reply, answer) = oneshot::channel();
-        queue.push(lane, Task::boxed(work, reply)).map_err(|error| Failure::<E>::Storage(error).into_fault())?;
-        let done = answer.await;
-        done.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Stopped))).map_err(Failure::into_fault)
+        queue.push(lane, Task::boxed(work, reply))?;
+        answer.await.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Stopped)))
     }
 
     /// [`Database::write_in`] for a step that others build on, which must survive a crash at any moment: a test can end
@@ -188,12 +217,15 @@ impl Database {
 
     /// Whether it answers: what readiness asks. A writer that is merely busy or waits for room on the disk is alive.
     pub async fn is_ready(&self) -> bool {
-        let reads = self.read::<_, Outage, _>(|_| Ok(())).await;
+        let reads = self.try_read::<_, Outage, _>(|_| Ok(())).await;
         let writes = match self.is_read_only() {
             true => Ok(()),
-            false => self.write_in::<_, Outage, _>(Lane::Continuation, |_| Ok(())).await,
+            false => self.try_write::<_, Outage, _>(Lane::Continuation, |_| Ok(())).await,
         };
-        let alive = |answer| matches!(answer, Ok(()) | Err(Outage::Busy | Outage::StorageFull));
+        let alive = |answer| match answer {
+            Err(Failure::Storage(error)) => error.is_of_the_living(),
+            Ok(()) | Err(Failure::Refused(_)) => true,
+        };
         alive(reads) && alive(writes)
     }
 
@@ -202,13 +234,42 @@ impl Database {
         if let Some(queue) = &self.0.queue {
             queue.close();
         }
-        let writer = self.0.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(writer) = writer
-            && writer.join().is_err()
-        {
-            tracing::error!("the writer ended with a panic");
+        let writers = std::mem::take(&mut *self.0.writers.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for writer in writers {
+            if writer.join().is_err() {
+                tracing::error!("a writer ended with a panic");
+            }
         }
     }
+}
+
+fn open_file(
+    path: &Path,
+    migrations: Migrations,
+    queue: &Arc<Queue>,
+    changed: watch::Sender<u64>,
+    most_log: u64,
+) -> Result<JoinHandle<()>, OpenError> {
+    let lock = sqlite::lock(path)?;
+    let mut first = sqlite::open_writer(path)?;
+    migrations.run(&mut first)?;
+    sqlite::Writer::new(first, path, queue.clone(), changed, lock, most_log)?.start()
+}
+
+#[cfg(feature = "mysql")]
+fn open_server(
+    server: &mysql::Server,
+    migrations: Migrations,
+    queue: &Arc<Queue>,
+    changed: watch::Sender<u64>,
+) -> Result<Vec<JoinHandle<()>>, OpenError> {
+    server.create()?;
+    let mut first = server.open_writer()?;
+    server.check_durability(&mut first)?;
+    let migrating = mysql::Migrating::begin(server)?;
+    migrations.run(&mut first)?;
+    drop(migrating);
+    mysql::Workers::start(server, queue, changed)
 }
 
 impl Drop for Inner {
@@ -221,6 +282,6 @@ impl Drop for Inner {
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Database({})", self.0.path.display())
+        write!(f, "Database({})", self.0.url)
     }
 }

@@ -7,7 +7,7 @@ use emporium_kernel::{After, Event, Events, Fault, Timestamp};
 use serde::Serialize;
 
 use crate::schema::outbox::dsl;
-use crate::{Database, Db, Failure, Lane};
+use crate::{Database, Db, Failure, Lane, overtaken};
 
 /// How long events are kept for consumers that lag.
 pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -82,7 +82,10 @@ fn number<E>(db: &mut Db) -> Result<(), Failure<E>> {
         dsl::outbox.filter(dsl::number.is_null()).select(dsl::seq).order(dsl::seq).limit(NUMBERED_AT_ONCE).load(db)?;
     for seq in unnumbered {
         last += 1;
-        diesel::update(dsl::outbox.filter(dsl::seq.eq(seq))).set(dsl::number.eq(last)).execute(db)?;
+        let unnumbered = dsl::outbox.filter(dsl::seq.eq(seq).and(dsl::number.is_null()));
+        if diesel::update(unnumbered).set(dsl::number.eq(last)).execute(db)? == 0 {
+            return overtaken();
+        }
     }
     Ok(())
 }

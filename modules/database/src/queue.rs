@@ -1,13 +1,26 @@
-//! The writer's queue: two bounded lanes of tasks that wait for their commit.
+//! The queue of writes: two bounded lanes of tasks that wait for their commit.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use emporium_kernel::metric;
+use prometheus::IntCounterVec;
 use tokio::sync::oneshot;
 
 use crate::{Db, Failure, StorageError};
+
+static COMMITS: LazyLock<IntCounterVec> =
+    LazyLock::new(|| metric::counter("emporium_writer_commits_total", "Group commits.", &["database"]));
+static JOBS: LazyLock<IntCounterVec> =
+    LazyLock::new(|| metric::counter("emporium_writer_jobs_total", "Jobs in group commits.", &["database"]));
+
+/// Counts a commit of so many jobs.
+pub(crate) fn count_commit(database: &str, jobs: usize) {
+    COMMITS.with_label_values(&[database]).inc();
+    JOBS.with_label_values(&[database]).inc_by(jobs as u64);
+}
 
 /// Which work goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +130,9 @@ impl Queue {
 pub(crate) trait Job: Send {
     /// Runs it and keeps the result; whether its changes are to be kept.
     fn run(&mut self, db: &mut Db) -> bool;
+    /// The kept result, if the storage did not do it.
+    #[cfg(feature = "mysql")]
+    fn failure(&self) -> Option<&StorageError>;
     /// Gives the kept result.
     fn answer(self: Box<Self>);
     /// Gives a failure instead.
@@ -152,6 +168,14 @@ where
         let ran = catch_unwind(AssertUnwindSafe(|| (self.work)(db)));
         let result = ran.unwrap_or_else(|_| Err(StorageError::Panicked.into()));
         self.result.insert(result).is_ok()
+    }
+
+    #[cfg(feature = "mysql")]
+    fn failure(&self) -> Option<&StorageError> {
+        match &self.result {
+            Some(Err(Failure::Storage(error))) => Some(error),
+            _ => None,
+        }
     }
 
     fn answer(self: Box<Self>) {

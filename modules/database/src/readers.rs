@@ -13,6 +13,9 @@ const MOST_CONNECTIONS: usize = 8;
 /// Reads that wait for a connection at most; the next is refused at once.
 const MOST_WAITING: usize = 1_024;
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For how long a connection to a server is taken for alive without asking.
+#[cfg(feature = "mysql")]
+const FRESH: Duration = Duration::from_secs(1);
 
 pub(crate) struct Readers {
     pool: Pool<Manager>,
@@ -32,7 +35,7 @@ impl Readers {
         let pool = Pool::builder()
             .max_size(u32::try_from(MOST_CONNECTIONS).unwrap_or(u32::MAX))
             .min_idle(Some(0))
-            .test_on_check_out(false)
+            .test_on_check_out(true)
             .connection_timeout(PATIENCE)
             .build_unchecked(Manager(url.clone()));
         let permits = |count| Arc::new(Semaphore::new(count));
@@ -50,23 +53,56 @@ impl Readers {
     }
 
     pub(crate) fn run<T, E>(&self, work: impl FnOnce(&mut Db) -> Result<T, Failure<E>>) -> Result<T, Failure<E>> {
-        let mut db = self.pool.get().map_err(|error| {
+        let mut reader = self.pool.get().map_err(|error| {
             tracing::warn!(%error, "no read connection");
-            StorageError::Locked
+            StorageError::Lost
         })?;
-        db.batch_execute("begin")?;
-        let open = End(&mut db);
-        work(open.0)
+        reader.begin()?;
+        let open = End(&mut reader);
+        work(&mut open.0.db)
+    }
+}
+
+/// A read connection in the pool.
+struct Reader {
+    db: Db,
+    /// Whether it can no longer be used.
+    broken: bool,
+    /// When it was last seen alive.
+    #[cfg(feature = "mysql")]
+    used: std::time::Instant,
+}
+
+impl Reader {
+    fn begin(&mut self) -> diesel::QueryResult<()> {
+        match &mut self.db {
+            Db::Sqlite(sqlite) => sqlite.batch_execute("begin"),
+            // There what is read first begins it.
+            #[cfg(feature = "mysql")]
+            Db::Mysql(_) => Ok(()),
+        }
+    }
+
+    fn end(&mut self) -> diesel::QueryResult<()> {
+        match &mut self.db {
+            Db::Sqlite(sqlite) => sqlite.batch_execute("rollback"),
+            #[cfg(feature = "mysql")]
+            Db::Mysql(mysql) => {
+                self.used = now();
+                diesel::Connection::execute_returning_count(mysql, &crate::statement::Control("commit")).map(drop)
+            }
+        }
     }
 }
 
 /// Ends a read transaction, also when the work panics: an open one would keep the log from being written back.
-struct End<'a>(&'a mut Db);
+struct End<'a>(&'a mut Reader);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.0.batch_execute("rollback") {
+        if let Err(error) = self.0.end() {
             tracing::warn!(%error, "a read transaction could not be ended");
+            self.0.broken = true;
         }
     }
 }
@@ -74,18 +110,36 @@ impl Drop for End<'_> {
 struct Manager(Url);
 
 impl ManageConnection for Manager {
-    type Connection = Db;
+    type Connection = Reader;
     type Error = OpenError;
 
-    fn connect(&self) -> Result<Db, OpenError> {
-        connection::open_reader(&self.0)
+    fn connect(&self) -> Result<Reader, OpenError> {
+        let db = connection::open_reader(&self.0)?;
+        Ok(Reader {
+            db,
+            broken: false,
+            #[cfg(feature = "mysql")]
+            used: now(),
+        })
     }
 
-    fn is_valid(&self, db: &mut Db) -> Result<(), OpenError> {
-        db.batch_execute("select 1").map_err(|error| OpenError::Connection(error.to_string()))
+    fn is_valid(&self, reader: &mut Reader) -> Result<(), OpenError> {
+        match &mut reader.db {
+            Db::Sqlite(_) => Ok(()),
+            #[cfg(feature = "mysql")]
+            Db::Mysql(_) if reader.used.elapsed() < FRESH => Ok(()),
+            #[cfg(feature = "mysql")]
+            Db::Mysql(_) => reader.end().map_err(|error| OpenError::Connection(error.to_string())),
+        }
     }
 
-    fn has_broken(&self, _: &mut Db) -> bool {
-        false
+    fn has_broken(&self, reader: &mut Reader) -> bool {
+        reader.broken
     }
+}
+
+#[cfg(feature = "mysql")]
+fn now() -> std::time::Instant {
+    #[expect(clippy::disallowed_methods, reason = "measures how long a connection was idle")]
+    std::time::Instant::now()
 }

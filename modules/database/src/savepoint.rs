@@ -6,9 +6,15 @@ use crate::statement::control;
 use crate::{Db, Failure};
 
 /// Undoes what the running job has done so far and lets it go on: cheaper than a savepoint where nearly every effect
-/// succeeds. For jobs of the writer only.
+/// succeeds. For writes only.
 pub(crate) fn undo_job<E>(db: &mut Db) -> Result<(), Failure<E>> {
-    Ok(control(db, "rollback to job")?)
+    let text = match db {
+        Db::Sqlite(_) => "rollback to job",
+        // There a job has a transaction of its own, and what it does next begins another.
+        #[cfg(feature = "mysql")]
+        Db::Mysql(_) => "rollback",
+    };
+    Ok(control(db, text)?)
 }
 
 /// Runs `work`; when it fails, its changes are undone and the transaction goes on.
@@ -25,7 +31,7 @@ pub fn savepoint<T, E>(db: &mut Db, work: impl FnOnce(&mut Db) -> Result<T, Fail
 
 fn end(db: &mut Db, kept: bool) -> QueryResult<()> {
     if !kept {
-        control(db, "rollback to part")?;
+        control(db, "rollback to savepoint part")?;
     }
-    control(db, "release part")
+    control(db, "release savepoint part")
 }

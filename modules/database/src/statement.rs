@@ -5,6 +5,7 @@
 //! written once and its preparation is kept. What a boxed query holds is known to `MultiConnection` alone; such a query
 //! is run with diesel's own `RunQueryDsl`.
 
+use diesel::backend::Backend;
 use diesel::connection::LoadConnection;
 use diesel::helper_types::Limit;
 use diesel::query_builder::{AstPass, Query, QueryBuilder, QueryFragment, QueryId};
@@ -12,7 +13,7 @@ use diesel::query_dsl::methods::{LimitDsl, LoadQuery};
 use diesel::sql_types::Untyped;
 use diesel::sqlite::Sqlite;
 use diesel::sqlite::query_builder::SqliteQueryBuilder;
-use diesel::{QueryResult, RunQueryDsl, SqliteConnection};
+use diesel::{QueryResult, RunQueryDsl, Selectable, SqliteConnection};
 
 use crate::Db;
 
@@ -21,18 +22,52 @@ pub mod prelude {
     pub use diesel::prelude::{
         AppearsOnTable, AsChangeset, BoolExpressionMethods, BoxableExpression, Expression, ExpressionMethods,
         Insertable, IntoSql, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable,
-        Selectable, SelectableExpression, SelectableHelper,
+        Selectable, SelectableExpression,
     };
 
-    pub use super::Run;
+    pub use super::{Columns, Run};
 }
 
+/// A statement that every engine of this build can run.
+#[cfg(not(feature = "mysql"))]
+pub trait Statement: QueryFragment<Sqlite> + QueryId {}
+#[cfg(not(feature = "mysql"))]
+impl<T: QueryFragment<Sqlite> + QueryId> Statement for T {}
+
+/// A statement that every engine of this build can run.
+#[cfg(feature = "mysql")]
+pub trait Statement: QueryFragment<Sqlite> + QueryFragment<diesel::mysql::Mysql> + QueryId {}
+#[cfg(feature = "mysql")]
+impl<T: QueryFragment<Sqlite> + QueryFragment<diesel::mysql::Mysql> + QueryId> Statement for T {}
+
+/// A statement whose rows are read as `U` from every engine of this build.
+#[cfg(not(feature = "mysql"))]
+pub trait Rows<'q, U>: LoadQuery<'q, SqliteConnection, U> {}
+#[cfg(not(feature = "mysql"))]
+impl<'q, U, T: LoadQuery<'q, SqliteConnection, U>> Rows<'q, U> for T {}
+
+/// A statement whose rows are read as `U` from every engine of this build.
+#[cfg(feature = "mysql")]
+pub trait Rows<'q, U>: LoadQuery<'q, SqliteConnection, U> + LoadQuery<'q, diesel::MysqlConnection, U> {}
+#[cfg(feature = "mysql")]
+impl<'q, U, T: LoadQuery<'q, SqliteConnection, U> + LoadQuery<'q, diesel::MysqlConnection, U>> Rows<'q, U> for T {}
+
+/// What a row is read from.
+pub trait Columns: Selectable<Sqlite> {
+    /// Its columns, for `select`: the same for every engine.
+    fn columns() -> Self::SelectExpression {
+        Self::construct_selection()
+    }
+}
+
+impl<T: Selectable<Sqlite>> Columns for T {}
+
 /// Runs a statement that was written with diesel's builder.
-pub trait Run: RunQueryDsl<SqliteConnection> + Sized {
+pub trait Run: Sized {
     /// Changes rows and says how many.
     fn execute(self, db: &mut Db) -> QueryResult<usize>
     where
-        Self: QueryFragment<Sqlite> + QueryId,
+        Self: Statement + RunQueryDsl<SqliteConnection>,
     {
         match db {
             Db::Sqlite(sqlite) if Self::HAS_STATIC_QUERY_ID => RunQueryDsl::execute(self, sqlite),
@@ -41,34 +76,41 @@ pub trait Run: RunQueryDsl<SqliteConnection> + Sized {
                 let changed: i32 = RunQueryDsl::get_result(diesel::select(changes()), sqlite)?;
                 usize::try_from(changed).map_err(|error| diesel::result::Error::DeserializationError(error.into()))
             }
+            #[cfg(feature = "mysql")]
+            Db::Mysql(mysql) => diesel::Connection::execute_returning_count(mysql, &self),
         }
     }
 
     /// All rows.
     fn load<'q, U>(self, db: &mut Db) -> QueryResult<Vec<U>>
     where
-        Self: LoadQuery<'q, SqliteConnection, U>,
+        Self: Rows<'q, U>,
     {
         match db {
-            Db::Sqlite(sqlite) => RunQueryDsl::load(self, sqlite),
+            Db::Sqlite(sqlite) => LoadQuery::internal_load(self, sqlite)?.collect(),
+            #[cfg(feature = "mysql")]
+            Db::Mysql(mysql) => LoadQuery::internal_load(self, mysql)?.collect(),
         }
     }
 
     /// The only row; `NotFound` when there is none.
     fn get_result<'q, U>(self, db: &mut Db) -> QueryResult<U>
     where
-        Self: LoadQuery<'q, SqliteConnection, U>,
+        Self: Rows<'q, U>,
     {
-        match db {
-            Db::Sqlite(sqlite) => RunQueryDsl::get_result(self, sqlite),
-        }
+        let first = match db {
+            Db::Sqlite(sqlite) => LoadQuery::internal_load(self, sqlite)?.next(),
+            #[cfg(feature = "mysql")]
+            Db::Mysql(mysql) => LoadQuery::internal_load(self, mysql)?.next(),
+        };
+        first.unwrap_or(Err(diesel::result::Error::NotFound))
     }
 
     /// The first row; `NotFound` when there is none.
     fn first<'q, U>(self, db: &mut Db) -> QueryResult<U>
     where
         Self: LimitDsl,
-        Limit<Self>: Run + LoadQuery<'q, SqliteConnection, U>,
+        Limit<Self>: Run + Rows<'q, U>,
     {
         Run::get_result(LimitDsl::limit(self, 1), db)
     }
@@ -76,13 +118,33 @@ pub trait Run: RunQueryDsl<SqliteConnection> + Sized {
 
 impl<T: RunQueryDsl<SqliteConnection>> Run for T {}
 
-/// Runs one statement that begins or ends a part of a transaction, and keeps its preparation as well.
+/// Runs one statement that begins or ends a part of a transaction.
 pub(crate) fn control(db: &mut Db, text: &'static str) -> QueryResult<()> {
-    #[expect(clippy::disallowed_methods, reason = "savepoints have no query builder")]
-    let statement = diesel::sql_query(text);
     match db {
-        Db::Sqlite(sqlite) => run(sqlite, Kept(statement)),
+        Db::Sqlite(sqlite) => run(sqlite, Control(text)),
+        // MySQL prepares neither of them.
+        #[cfg(feature = "mysql")]
+        Db::Mysql(mysql) => diesel::connection::SimpleConnection::batch_execute(mysql, text),
     }
+}
+
+/// A statement without values, whose preparation is kept under its text.
+pub(crate) struct Control(pub &'static str);
+
+impl<DB: Backend> QueryFragment<DB> for Control {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        pass.push_sql(self.0);
+        Ok(())
+    }
+}
+
+impl QueryId for Control {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Control {
+    type SqlType = Untyped;
 }
 
 diesel::define_sql_function! {
@@ -92,7 +154,10 @@ diesel::define_sql_function! {
 
 /// Runs a statement that has no rows. It goes the way of those that have some: there alone diesel asks the statement
 /// itself, and not a reference to it, whether it is kept.
-fn run<Q: QueryFragment<Sqlite> + QueryId>(sqlite: &mut SqliteConnection, statement: Kept<Q>) -> QueryResult<()> {
+fn run<Q: Query<SqlType = Untyped> + QueryFragment<Sqlite> + QueryId>(
+    sqlite: &mut SqliteConnection,
+    statement: Q,
+) -> QueryResult<()> {
     LoadConnection::load(sqlite, statement)?.try_for_each(|row| row.map(drop))
 }
 

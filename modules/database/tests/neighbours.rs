@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 
 /// Another process's connection, in the middle of a transaction.
 fn neighbour(shelf: &Shelf, begin: &str) -> SqliteConnection {
-    let path = url(&shelf.folder).path().display().to_string();
+    let path = url(&shelf.folder).path().expect("a file").display().to_string();
     let mut neighbour = SqliteConnection::establish(&path).expect("connects");
     neighbour.batch_execute(begin).expect("begins");
     neighbour
@@ -44,7 +44,10 @@ async fn a_reader_that_does_not_end_stops_new_work_before_the_log_fills_the_disk
     let folder = tempfile::tempdir().expect("a folder");
     let database = Database::open_limited(&url(&folder), MIGRATIONS, MOST).expect("opens");
     let shelf = Shelf { folder, database };
-    let log_bytes = || std::fs::metadata(url(&shelf.folder).path().with_extension("db-wal")).map_or(0, |log| log.len());
+    let log_bytes = || {
+        std::fs::metadata(url(&shelf.folder).path().expect("a file").with_extension("db-wal"))
+            .map_or(0, |log| log.len())
+    };
     shelf.database.write(put("before")).await.expect("writes");
     let mut neighbour = neighbour(&shelf, "begin; select count(*) from shelf");
     let large = |n: u32| put(&format!("{n:03}{}", "x".repeat(1_000_000)));

@@ -191,7 +191,8 @@ async fn large_writes_without_a_pause_do_not_let_the_log_grow() {
         let name = format!("{n:02}{}", "x".repeat(1_000_000));
         shelf.database.write(put(&name)).await.expect("writes");
     }
-    let log = std::fs::metadata(url(&shelf.folder).path().with_extension("db-wal")).expect("a log").len();
+    let log =
+        std::fs::metadata(url(&shelf.folder).path().expect("a file").with_extension("db-wal")).expect("a log").len();
     assert!(log < 150 << 20, "the log has {log} bytes");
     assert_eq!(shelf.names().await.len(), 192);
 }

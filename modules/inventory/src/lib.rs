@@ -44,10 +44,11 @@ pub use reservations::{Held, HeldLine, ReservationFilter};
 pub use settings::Settings;
 pub use transfers::{TransferId, Transferred};
 
-const EMBEDDED: EmbeddedMigrations = embedded!("../../migrations/inventory/sqlite");
+const ON_SQLITE: EmbeddedMigrations = embedded!("../../migrations/inventory/sqlite");
+const ON_MYSQL: EmbeddedMigrations = embedded!("../../migrations/inventory/mysql");
 
 /// The schema of stock.
-pub const MIGRATIONS: Migrations = Migrations::new(&EMBEDDED);
+pub const MIGRATIONS: Migrations = Migrations::new(&ON_SQLITE, &ON_MYSQL);
 
 /// The stock of the shop.
 #[derive(Debug)]

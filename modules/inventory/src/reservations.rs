@@ -6,7 +6,7 @@ mod reserve;
 use std::time::Duration;
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, StorageError, refuse, savepoint};
+use emporium_database::{Db, Failure, StorageError, overtaken, refuse, savepoint};
 use emporium_inventory_api::lifecycle::Request;
 use emporium_inventory_api::{InventoryError, Reservation, ReservationId, ReservationState};
 use emporium_kernel::{Timestamp, Verdict};
@@ -79,7 +79,7 @@ fn settle(db: &mut Db, id: &ReservationId, request: Request, now: Timestamp) -> 
             Verdict::Becomes(_) => {}
         }
     }
-    Err(StorageError::Locked.into())
+    overtaken()
 }
 
 /// How often a reservation is looked at again that others change meanwhile.

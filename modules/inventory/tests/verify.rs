@@ -9,7 +9,7 @@ use actix_web::http::Method;
 use common::{House, call, main_id, row};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use emporium_database::Db;
+use emporium_database::Url;
 use emporium_inventory::MIGRATIONS;
 use emporium_inventory_api::Change::{Delta, Set};
 use emporium_inventory_api::{AdjustRow, Inventory, LocationId};
@@ -157,8 +157,7 @@ async fn the_schema_goes_down_and_up_again() {
     let house = House::new();
     house.fill("TEA", 10).await;
     let house = house.reopened(|path| {
-        let connection = SqliteConnection::establish(path.to_str().expect("text")).expect("opens");
-        MIGRATIONS.revert(&mut Db::Sqlite(connection)).expect("goes down");
+        MIGRATIONS.revert(&Url::file(path)).expect("goes down");
     });
     house.fill("TEA", 3).await;
     assert_eq!(house.quantities("TEA").await, (3, 0));

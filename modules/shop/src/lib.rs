@@ -25,10 +25,11 @@ pub use settings::Settings;
 
 use catalogue::ProductCache;
 
-const EMBEDDED: EmbeddedMigrations = embed_migrations!("../../migrations/shop/sqlite");
+const ON_SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/shop/sqlite");
+const ON_MYSQL: EmbeddedMigrations = embed_migrations!("../../migrations/shop/mysql");
 
 /// The schema of shop's database.
-pub const MIGRATIONS: Migrations = Migrations::new(&EMBEDDED);
+pub const MIGRATIONS: Migrations = Migrations::new(&ON_SQLITE, &ON_MYSQL);
 
 /// The shop of one process.
 pub struct Shop {
@@ -66,7 +67,7 @@ impl Shop {
         clock: Clock,
         random: Random,
     ) -> Arc<Self> {
-        let products = ProductCache::new(settings.product_cache);
+        let products = database.cache(settings.product_cache);
         let places = Arc::new(Semaphore::new(settings.orders_at_once.clamp(1, Semaphore::MAX_PERMITS)));
         Arc::new(Self { database, settings, inventory, wallet, products, places, clock, random })
     }

@@ -2,7 +2,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, refuse};
+use emporium_database::{Db, Failure, overtaken, refuse};
 use emporium_kernel::{Currency, Money, Timestamp};
 use emporium_wallet_api::{AccountId, WalletError};
 
@@ -76,14 +76,14 @@ impl Standing {
 }
 
 pub(crate) fn standing(db: &mut Db, id: &str) -> Done<Option<Standing>> {
-    Ok(account::table.filter(account::id.eq(id)).select(Standing::as_select()).first(db).optional()?)
+    Ok(account::table.filter(account::id.eq(id)).select(Standing::columns()).first(db).optional()?)
 }
 
 /// The wallets of a user, by currency.
 pub(crate) fn of_user(db: &mut Db, user: &str) -> Done<Vec<(Account, Standing)>> {
     let rows: Vec<(String, Standing)> = account::table
         .filter(account::kind.eq(Kind::User.text()).and(account::owner.eq(user)))
-        .select((account::currency, Standing::as_select()))
+        .select((account::currency, Standing::columns()))
         .order(account::currency)
         .load(db)?;
     let named = |(code, standing): (String, Standing)| Ok((Account::of_user(user, stored::currency(&code)?), standing));
@@ -103,7 +103,7 @@ pub(crate) fn debit(db: &mut Db, of: &Account, amount: i64, now: Timestamp) -> D
     );
     let set = (account::debits_posted.eq(account::debits_posted + amount), account::version.eq(account::version + 1));
     let changed = diesel::update(covered).set(set).execute(db)?;
-    if changed == 1 { Ok(()) } else { not_covered(db, of) }
+    if changed == 1 { Ok(()) } else { not_covered(db, of, amount) }
 }
 
 fn debit_unlimited(db: &mut Db, of: &Account, amount: i64) -> Done<bool> {
@@ -138,7 +138,7 @@ pub(crate) fn hold(db: &mut Db, of: &Account, amount: i64) -> Done<()> {
     );
     let set = account::debits_pending.eq(account::debits_pending + amount);
     let changed = diesel::update(covered).set(set).execute(db)?;
-    if changed == 1 { Ok(()) } else { not_covered(db, of) }
+    if changed == 1 { Ok(()) } else { not_covered(db, of, amount) }
 }
 
 /// Gives free what [`hold`] set aside.
@@ -179,15 +179,15 @@ fn opening(db: &mut Db, of: &Account, now: Timestamp, change: impl Fn(&mut Db) -
     if change(db)? {
         return Ok(());
     }
-    if standing(db, of.id.as_str())?.is_some() {
-        return refuse(WalletError::BalanceTooLarge);
+    if standing(db, of.id.as_str())?.is_none() {
+        open(db, of, now)?;
     }
-    open(db, of, now)?;
+    // Once more in any case: somebody else may have opened it between the two looks.
     if change(db)? { Ok(()) } else { refuse(WalletError::BalanceTooLarge) }
 }
 
 fn open(db: &mut Db, of: &Account, now: Timestamp) -> Done<()> {
-    let frozen = of.kind == Kind::User && freeze::is_frozen(db, &of.owner)?;
+    let frozen = of.kind == Kind::User && freeze::lock(db, &of.owner)?;
     let row = (
         account::id.eq(of.id.as_str()),
         account::kind.eq(of.kind.text()),
@@ -209,9 +209,11 @@ fn open(db: &mut Db, of: &Account, now: Timestamp) -> Done<()> {
 }
 
 /// Says why a debit or hold changed nothing.
-fn not_covered<T>(db: &mut Db, of: &Account) -> Done<T> {
+fn not_covered<T>(db: &mut Db, of: &Account, amount: i64) -> Done<T> {
     match standing(db, of.id.as_str())? {
         Some(standing) if standing.is_frozen() => refuse(WalletError::Frozen),
+        // It is covered now: somebody gave or unfroze between the two looks.
+        Some(standing) if standing.available() >= amount => overtaken(),
         found => refuse(WalletError::InsufficientFunds {
             available: found.map_or(0, |standing| standing.available()),
             currency: of.currency.code().to_owned(),

@@ -65,7 +65,7 @@ impl Ledger {
     }
 }
 
-/// Makes a correction.
+/// Makes a correction, once.
 pub(crate) fn make(db: &mut Db, adjust: &Adjust, step: &Step) -> Done<Adjusted> {
     let amount = adjust.amount.get();
     let user = Account::of_user(adjust.user.as_str(), amount.currency());
@@ -85,7 +85,9 @@ pub(crate) fn make(db: &mut Db, adjust: &Adjust, step: &Step) -> Done<Adjusted> 
         actor: &step.actor,
         at: step.at,
     };
-    transfer::carry_out(db, &movement)?;
+    if !transfer::exists(db, &step.transfer)? {
+        transfer::carry_out(db, &movement)?;
+    }
     Ok(Adjusted {
         id: TransferId::stored(step.transfer.clone()),
         user: adjust.user.clone(),

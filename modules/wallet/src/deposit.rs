@@ -1,7 +1,7 @@
 //! Deposits: money that a user says comes in, credited once it is confirmed.
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, refuse};
+use emporium_database::{Db, overtaken, refuse};
 use emporium_kernel::{Money, PositiveMoney, Timestamp, id};
 use emporium_wallet_api::{TransferId, WalletError};
 
@@ -134,18 +134,21 @@ fn decided(db: &mut Db, id: &DepositId, wanted: DepositStatus) -> Done<Deposit> 
     if found.status == wanted {
         return Ok(found);
     }
+    if found.status == DepositStatus::Pending {
+        return overtaken();
+    }
     refuse(WalletError::AlreadyDecided { state: found.status.text().to_owned() })
 }
 
 pub(crate) fn find(db: &mut Db, id: &DepositId) -> Done<Deposit> {
     let row: Option<Row> =
-        deposit::table.filter(deposit::id.eq(id.as_str())).select(Row::as_select()).first(db).optional()?;
+        deposit::table.filter(deposit::id.eq(id.as_str())).select(Row::columns()).first(db).optional()?;
     row.map_or_else(|| refuse(WalletError::NotFound), read)
 }
 
 /// Deposits, newest first, one more than a page shows.
 pub(crate) fn list(db: &mut Db, filter: &Filter<DepositStatus>) -> Done<Vec<Deposit>> {
-    let mut query = deposit::table.select(Row::as_select()).into_boxed();
+    let mut query = deposit::table.select(Row::columns()).into_boxed();
     if let Some(user) = &filter.user {
         query = query.filter(deposit::user_id.eq(user));
     }
@@ -156,5 +159,5 @@ pub(crate) fn list(db: &mut Db, filter: &Filter<DepositStatus>) -> Done<Vec<Depo
         query = query.filter(deposit::created_at.le(at)).filter(deposit::created_at.lt(at).or(deposit::id.lt(id)));
     }
     let newest = query.order((deposit::created_at.desc(), deposit::id.desc())).limit(filter.limit.probe());
-    newest.load(db)?.into_iter().map(read).collect()
+    diesel::RunQueryDsl::load(newest, db)?.into_iter().map(read).collect()
 }

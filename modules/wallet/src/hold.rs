@@ -161,7 +161,7 @@ fn fingerprint(wanted: &Wanted<'_>) -> String {
 }
 
 pub(crate) fn find(db: &mut Db, id: &HoldId) -> Done<Option<Row>> {
-    Ok(hold::table.filter(hold::id.eq(id.as_str())).select(Row::as_select()).first(db).optional()?)
+    Ok(hold::table.filter(hold::id.eq(id.as_str())).select(Row::columns()).first(db).optional()?)
 }
 
 /// The hold of an order; those of withdrawals are nobody else's business.
@@ -178,7 +178,7 @@ pub(crate) fn of_orders(db: &mut Db, ids: &[HoldId]) -> Done<Vec<HoldStatus>> {
     for some in ids.chunks(500) {
         let rows: Vec<Row> = hold::table
             .filter(hold::id.eq_any(some.iter().map(HoldId::as_str)).and(hold::reason.eq(Reason::Order.text())))
-            .select(Row::as_select())
+            .select(Row::columns())
             .order(hold::id)
             .load(db)?;
         for row in rows {
@@ -222,16 +222,16 @@ pub(crate) fn bury(db: &mut Db, id: &HoldId, now: Timestamp) -> Done<HoldStatus>
 pub(crate) fn overdue(db: &mut Db, state: HoldState, now: Timestamp, limit: i64) -> Done<Vec<Row>> {
     Ok(hold::table
         .filter(hold::state.eq(state_text(state)).and(hold::expires_at.le(now.micros())))
-        .select(Row::as_select())
+        .select(Row::columns())
         .order(hold::expires_at)
         .limit(limit)
         .load(db)?)
 }
 
-/// Forgets a tombstone.
-pub(crate) fn forget(db: &mut Db, row: &Row) -> Done<()> {
-    let tombstone = hold::table.filter(hold::id.eq(&row.id).and(hold::state.eq(state_text(HoldState::Tombstone))));
-    diesel::delete(tombstone).execute(db)?;
+/// Forgets a tombstone whose time is over.
+pub(crate) fn forget(db: &mut Db, row: &Row, now: Timestamp) -> Done<()> {
+    let tombstone = hold::id.eq(&row.id).and(hold::state.eq(state_text(HoldState::Tombstone)));
+    diesel::delete(hold::table.filter(tombstone.and(hold::expires_at.le(now.micros())))).execute(db)?;
     Ok(())
 }
 

@@ -47,13 +47,17 @@ use hold::{Outcome, Wanted};
 use resolve::Step;
 use transfer::Reason;
 
-const EMBEDDED: EmbeddedMigrations = embed_migrations!("../../migrations/wallet/sqlite");
+const ON_SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/wallet/sqlite");
+const ON_MYSQL: EmbeddedMigrations = embed_migrations!("../../migrations/wallet/mysql");
 
 /// The tables of the ledger.
-pub const MIGRATIONS: Migrations = Migrations::new(&EMBEDDED);
+pub const MIGRATIONS: Migrations = Migrations::new(&ON_SQLITE, &ON_MYSQL);
 
 /// Rows that one round of the sweeper ends of each kind at most.
 const SWEPT_AT_ONCE: i64 = 500;
+/// Holds that one transaction expires at most: it locks as many accounts.
+const EXPIRED_AT_ONCE: i64 = 50;
+const EXPIRED_IN_A_ROUND: usize = 50;
 /// Fewer than this says that a round found all there was.
 const SWEPT_IN_A_ROUND: usize = 500;
 /// Rounds of one sweep; what is left over waits for the next.
@@ -123,7 +127,7 @@ impl Ledger {
         for _ in 0..ROUNDS {
             let expired = self.database.write_in(Lane::Continuation, move |db| expire(db, now)).await?;
             let forgotten = self.database.write_in(Lane::Continuation, move |db| forget(db, now)).await?;
-            if expired.max(forgotten) < SWEPT_IN_A_ROUND {
+            if expired < EXPIRED_IN_A_ROUND && forgotten < SWEPT_IN_A_ROUND {
                 break;
             }
         }
@@ -200,11 +204,14 @@ fn balances(db: &mut Db, user: &str) -> Done<Vec<Balance>> {
 /// How many were ended.
 fn expire(db: &mut Db, now: Timestamp) -> Done<usize> {
     let mut expired = 0;
-    for row in hold::overdue(db, HoldState::Held, now, SWEPT_AT_ONCE)? {
+    let mut overdue = hold::overdue(db, HoldState::Held, now, EXPIRED_AT_ONCE)?;
+    // As payments lock them.
+    overdue.sort_by(|a, b| (&a.account_id, &a.id).cmp(&(&b.account_id, &b.id)));
+    for row in overdue {
         let transfer = TransferId::derived(&["expire", &row.id]).to_string();
         let step = Step { transfer, actor: "sweeper".to_owned(), at: now };
         match savepoint(db, |db| resolve::expire(db, &row, &step)) {
-            Ok(_) => expired += 1,
+            Ok(ended) => expired += usize::from(ended),
             Err(Failure::Storage(error @ StorageError::Corrupt(_))) => {
                 tracing::error!(hold = row.id, %error, "a hold could not be expired");
             }
@@ -218,7 +225,7 @@ fn expire(db: &mut Db, now: Timestamp) -> Done<usize> {
 fn forget(db: &mut Db, now: Timestamp) -> Done<usize> {
     let tombstones = hold::overdue(db, HoldState::Tombstone, now, SWEPT_AT_ONCE)?;
     for row in &tombstones {
-        hold::forget(db, row)?;
+        hold::forget(db, row, now)?;
     }
     Ok(tombstones.len().max(idempotency::prune(db, now)?).max(outbox::prune(db, now)?))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use emporium_database::{Db, StorageError, refuse};
+use emporium_database::{Db, overtaken, refuse};
 use emporium_kernel::{Currency, Timestamp, Verdict};
 use emporium_wallet_api::lifecycle::Request;
 use emporium_wallet_api::{HoldId, HoldState, HoldStatus, Payee, Share, WalletError};
@@ -108,11 +108,6 @@ pub(crate) fn void(db: &mut Db, id: &HoldId, step: &Step) -> Done<HoldStatus> {
         return overtaken();
     }
     Ok(HoldStatus { state: HoldState::Voided, ..row.status()? })
-}
-
-/// Somebody else ended the hold between two statements of ours. Whoever asks again is answered by how it ended.
-fn overtaken<T>() -> Done<T> {
-    Err(StorageError::Locked.into())
 }
 
 /// Gives free what nobody captured in time. This is the only place that looks at the clock.

@@ -197,6 +197,11 @@ fn append(db: &mut Db, transfer: &Transfer<'_>, leg: &Leg<'_>) -> Done<()> {
 }
 
 /// Writes a transfer down that has no entries of its own yet; with a refusal it never will.
+pub(crate) fn exists(db: &mut Db, id: &str) -> Done<bool> {
+    let found = transfer::table.filter(transfer::id.eq(id)).select(transfer::id);
+    Ok(found.first::<String>(db).optional()?.is_some())
+}
+
 pub(crate) fn insert(db: &mut Db, of: &Transfer<'_>, refusal: Option<&WalletError>) -> Done<()> {
     let refusal = refusal.map(serde_json::to_string).transpose().map_err(Failure::corrupt)?;
     let row = (

@@ -1,7 +1,7 @@
 //! Withdrawals: money that a user takes out, set aside until it is paid or rejected.
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, refuse};
+use emporium_database::{Db, Failure, overtaken, refuse};
 use emporium_kernel::{Money, PositiveMoney, Timestamp, id};
 use emporium_wallet_api::{HoldId, HoldState, TransferId, WalletError};
 
@@ -162,18 +162,21 @@ fn decided(db: &mut Db, id: &WithdrawalId, wanted: WithdrawalStatus) -> Done<Wit
     if found.status == wanted {
         return Ok(found);
     }
+    if found.status == WithdrawalStatus::Pending {
+        return overtaken();
+    }
     refuse(WalletError::AlreadyDecided { state: found.status.text().to_owned() })
 }
 
 pub(crate) fn find(db: &mut Db, id: &WithdrawalId) -> Done<Withdrawal> {
     let row: Option<Row> =
-        withdrawal::table.filter(withdrawal::id.eq(id.as_str())).select(Row::as_select()).first(db).optional()?;
+        withdrawal::table.filter(withdrawal::id.eq(id.as_str())).select(Row::columns()).first(db).optional()?;
     row.map_or_else(|| refuse(WalletError::NotFound), read)
 }
 
 /// Withdrawals, newest first, one more than a page shows.
 pub(crate) fn list(db: &mut Db, filter: &Filter<WithdrawalStatus>) -> Done<Vec<Withdrawal>> {
-    let mut query = withdrawal::table.select(Row::as_select()).into_boxed();
+    let mut query = withdrawal::table.select(Row::columns()).into_boxed();
     if let Some(user) = &filter.user {
         query = query.filter(withdrawal::user_id.eq(user));
     }
@@ -185,5 +188,5 @@ pub(crate) fn list(db: &mut Db, filter: &Filter<WithdrawalStatus>) -> Done<Vec<W
             query.filter(withdrawal::created_at.le(at)).filter(withdrawal::created_at.lt(at).or(withdrawal::id.lt(id)));
     }
     let newest = query.order((withdrawal::created_at.desc(), withdrawal::id.desc())).limit(filter.limit.probe());
-    newest.load(db)?.into_iter().map(read).collect()
+    diesel::RunQueryDsl::load(newest, db)?.into_iter().map(read).collect()
 }

@@ -5,7 +5,6 @@ mod common;
 
 use common::{Bank, call, hold_id, id, supplier, usd_json};
 use diesel::{Connection, SqliteConnection};
-use emporium_database::Db;
 use emporium_wallet::MIGRATIONS;
 use emporium_wallet_api::{Payee, Wallet};
 use serde_json::json;
@@ -126,8 +125,6 @@ async fn the_schema_goes_up_down_and_up_again() {
         let database = emporium_database::Database::open(&url, MIGRATIONS).expect("goes up");
         database.close();
         drop(database);
-        let path = url.path().to_str().expect("text");
-        let mut db = Db::Sqlite(SqliteConnection::establish(path).expect("opens"));
-        MIGRATIONS.revert(&mut db).expect("goes down");
+        MIGRATIONS.revert(&url).expect("goes down");
     }
 }

@@ -8,8 +8,9 @@ use emporium_database::{Database, Db, Failure, Migrations, Url};
 use emporium_kernel::{Fault, Outage};
 use serde::{Deserialize, Serialize};
 
-const EMBEDDED: EmbeddedMigrations = embed_migrations!("tests/migrations");
-pub const MIGRATIONS: Migrations = Migrations::new(&EMBEDDED);
+const ON_SQLITE: EmbeddedMigrations = embed_migrations!("tests/migrations/sqlite");
+const ON_MYSQL: EmbeddedMigrations = embed_migrations!("tests/migrations/mysql");
+pub const MIGRATIONS: Migrations = Migrations::new(&ON_SQLITE, &ON_MYSQL);
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]

@@ -53,7 +53,7 @@ impl House {
         let Self { folder, stock, clock, hand } = self;
         stock.database().close();
         drop(stock);
-        between(url(&folder).path());
+        between(url(&folder).path().expect("a file"));
         let stock = Stock::open(&url(&folder), settings(), clock.clone(), Random::seeded(8)).expect("opens again");
         Self { folder, stock, clock, hand }
     }

@@ -66,7 +66,9 @@ pub(crate) fn words(text: &str) -> Vec<String> {
 
 /// A text as one term, as SKUs are kept beside their words.
 pub(crate) fn whole(text: &str) -> String {
-    folded(text.trim()).take(LONGEST).collect()
+    let term: String = folded(text.trim()).take(LONGEST).collect();
+    // A sign may turn into a space and a mark, and some engines take no notice of spaces at the end.
+    term.trim().to_owned()
 }
 
 /// The text of an HTML fragment; tags and entities become space.

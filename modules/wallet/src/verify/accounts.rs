@@ -28,7 +28,7 @@ pub(super) struct Row {
 
 /// The next accounts by id.
 pub(super) fn next(db: &mut Db, after: &str) -> Done<Vec<Row>> {
-    let rows = account::table.filter(account::id.gt(after)).select(Row::as_select()).order(account::id);
+    let rows = account::table.filter(account::id.gt(after)).select(Row::columns()).order(account::id);
     Ok(rows.limit(PAGE).load(db)?)
 }
 

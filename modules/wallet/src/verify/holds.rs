@@ -50,12 +50,8 @@ struct Step {
 
 impl Walk for Holds {
     fn page(&mut self, db: &mut Db, report: &mut Report) -> Done<bool> {
-        let rows: Vec<Row> = hold::table
-            .filter(hold::id.gt(&self.after))
-            .select(Row::as_select())
-            .order(hold::id)
-            .limit(PAGE)
-            .load(db)?;
+        let rows: Vec<Row> =
+            hold::table.filter(hold::id.gt(&self.after)).select(Row::columns()).order(hold::id).limit(PAGE).load(db)?;
         let Some(last) = rows.last() else { return Ok(false) };
         self.after.clone_from(&last.id);
         report.looked_at(rows.len());

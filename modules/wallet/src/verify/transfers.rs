@@ -43,7 +43,7 @@ impl Walk for Transfers {
     fn page(&mut self, db: &mut Db, report: &mut Report) -> Done<bool> {
         let rows: Vec<Row> = transfer::table
             .filter(transfer::id.gt(&self.after))
-            .select(Row::as_select())
+            .select(Row::columns())
             .order(transfer::id)
             .limit(PAGE)
             .load(db)?;

@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 
 use diesel::connection::SimpleConnection;
 
-use crate::connection::{self, LOCK_PATIENCE_MS};
-use crate::{Db, OpenError, StorageError, Url};
+use super::LOCK_PATIENCE_MS;
+use crate::{OpenError, StorageError};
 
 /// Under steady load the log is written back after so many commits, or so many jobs in them.
 const COMMITS_PER_CHECKPOINT: u32 = 500;
@@ -38,11 +38,11 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// The log of the database at `url`; new work is refused when it is longer than `most` bytes.
-    pub(crate) fn new(url: &Url, name: &str, most: u64) -> Result<Self, OpenError> {
-        let mut path = url.path().as_os_str().to_owned();
+    /// The log of the database at `path`; new work is refused when it is longer than `most` bytes.
+    pub(crate) fn new(database: &Path, name: &str, most: u64) -> Result<Self, OpenError> {
+        let mut path = database.as_os_str().to_owned();
         path.push("-wal");
-        let helper = Helper::start(url, name)?;
+        let helper = Helper::start(database, name)?;
         let limit = LONG_BYTES.min(most);
         Ok(Self { path: path.into(), name: name.to_owned(), helper, commits: 0, jobs: 0, limit, most, refusing: false })
     }
@@ -55,7 +55,7 @@ impl Log {
 
     /// Does what is due, between two batches or when there is nothing to do. Whether new work is admitted from now on,
     /// when that has changed.
-    pub(crate) fn tend(&mut self, db: &mut Db, idle: bool) -> Option<bool> {
+    pub(crate) fn tend(&mut self, db: &mut impl SimpleConnection, idle: bool) -> Option<bool> {
         let before = self.refusing;
         let finished = self.helper.has_finished();
         let due = self.commits >= COMMITS_PER_CHECKPOINT || self.jobs >= JOBS_PER_CHECKPOINT;
@@ -76,21 +76,21 @@ impl Log {
     }
 
     /// Writes all of it back and removes it: nobody commits any more.
-    pub(crate) fn close(mut self, db: &mut Db) {
+    pub(crate) fn close(mut self, db: &mut impl SimpleConnection) {
         self.helper.stop();
         self.write_back(db, "truncate");
     }
 
     /// Writes the log back and cuts it. A reader that still needs it keeps it from being cut; then it is tried again after
     /// as much more, and from the most that is allowed on, whenever there is nothing else to do.
-    fn cut(&mut self, db: &mut Db) {
+    fn cut(&mut self, db: &mut impl SimpleConnection) {
         self.write_back(db, "truncate");
         let left = self.bytes();
         self.limit = left + LONG_BYTES.min(self.most);
         self.refusing = left > self.most;
     }
 
-    fn write_back(&mut self, db: &mut Db, mode: &str) {
+    fn write_back(&mut self, db: &mut impl SimpleConnection, mode: &str) {
         (self.commits, self.jobs) = (0, 0);
         checkpoint(db, &self.name, mode);
     }
@@ -102,7 +102,7 @@ impl Log {
 
 /// A reader that still needs the log only makes this do less, and is not waited for. A disk that failed once says so only
 /// once: to try again would take for written what was lost, and then throw the log away.
-fn checkpoint(db: &mut Db, name: &str, mode: &str) {
+fn checkpoint(db: &mut impl SimpleConnection, name: &str, mode: &str) {
     let done = db.batch_execute(&format!("pragma busy_timeout = 0; pragma wal_checkpoint({mode})"));
     let restored = db.batch_execute(&format!("pragma busy_timeout = {LOCK_PATIENCE_MS}"));
     match done.and(restored).map_err(StorageError::of) {
@@ -121,12 +121,12 @@ struct Helper {
 }
 
 impl Helper {
-    fn start(url: &Url, name: &str) -> Result<Self, OpenError> {
-        let mut db = connection::open_copier(url)?;
+    fn start(path: &Path, name: &str) -> Result<Self, OpenError> {
+        let mut db = super::open_copier(path)?;
         let (asked, asks) = channel::<()>();
         let (finished, done) = channel();
         let thread = std::thread::Builder::new().name(format!("log-{name}"));
-        let (name, path): (String, &Path) = (name.to_owned(), url.path());
+        let name = name.to_owned();
         let work = move || {
             for () in asks {
                 checkpoint(&mut db, &name, "passive");

@@ -4,30 +4,23 @@
 //! commits once, and only then answers each.
 
 use std::fs::File;
-use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use emporium_kernel::metric;
-use prometheus::IntCounterVec;
 use tokio::sync::watch;
 
-use crate::log::Log;
-use crate::queue::{Found, Job, Queue};
+use super::log::Log;
+use crate::queue::{Found, Job, Queue, count_commit};
 use crate::statement::control;
-use crate::{Db, OpenError, StorageError, Url};
+use crate::{Db, OpenError, StorageError};
 
 const MOST_JOBS: usize = 256;
 const MOST_WORK: Duration = Duration::from_millis(10);
 /// How long the queue must be empty before the log is written back.
 const IDLE: Duration = Duration::from_millis(200);
-
-static COMMITS: LazyLock<IntCounterVec> =
-    LazyLock::new(|| metric::counter("emporium_writer_commits_total", "Group commits.", &["database"]));
-static JOBS: LazyLock<IntCounterVec> =
-    LazyLock::new(|| metric::counter("emporium_writer_jobs_total", "Jobs in group commits.", &["database"]));
 
 pub(crate) struct Writer {
     db: Db,
@@ -41,19 +34,18 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Takes the database at `url`; new work is refused while its log is longer than `most_log` bytes.
+    /// Takes the database at `path`; new work is refused while its log is longer than `most_log` bytes.
     pub(crate) fn new(
         db: Db,
-        url: &Url,
+        path: &Path,
         queue: Arc<Queue>,
         changed: watch::Sender<u64>,
         lock: File,
         most_log: u64,
     ) -> Result<Self, OpenError> {
-        let path = url.path().to_owned();
-        let name = path.file_stem().map_or_else(|| "database".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        let log = Log::new(url, &name, most_log)?;
-        Ok(Self { db, path, name, queue, changed, log, _lock: lock })
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let log = Log::new(path, &name, most_log)?;
+        Ok(Self { db, path: path.to_owned(), name, queue, changed, log, _lock: lock })
     }
 
     pub(crate) fn start(self) -> Result<JoinHandle<()>, OpenError> {
@@ -147,8 +139,7 @@ impl Writer {
         match self.db.batch_execute("commit").map_err(StorageError::of) {
             Ok(()) => {
                 self.log.committed(done.len());
-                COMMITS.with_label_values(&[&self.name]).inc();
-                JOBS.with_label_values(&[&self.name]).inc_by(done.len() as u64);
+                count_commit(&self.name, done.len());
                 done.into_iter().for_each(Job::answer);
                 self.changed.send_modify(|commits| *commits += 1);
             }

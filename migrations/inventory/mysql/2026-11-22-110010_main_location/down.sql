@@ -1,0 +1,1 @@
+delete from location where id = 'loc_00000000000000000000000000';

@@ -1,0 +1,168 @@
+//! MySQL, MariaDB and what speaks like them: the settings every connection must have, and the workers that write.
+
+mod migrating;
+mod worker;
+
+use std::fmt;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use url::Url;
+
+pub(crate) use migrating::Migrating;
+pub(crate) use worker::Workers;
+
+use crate::{Db, OpenError, StorageError};
+
+/// A database of a server.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Server(Url);
+
+/// What no server may choose for us. A name is compared byte for byte by the tables themselves.
+const SESSION: &str = "set session sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,\
+    ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY', \
+    innodb_lock_wait_timeout = 2, lc_messages = 'en_US', autocommit = 0";
+
+impl Server {
+    /// Reads `mysql://user:password@host:port/database`.
+    pub(crate) fn parse(text: &str) -> Result<Self, OpenError> {
+        let refused = |why: &str| OpenError::ServerUrl(why.to_owned());
+        let url = Url::parse(text).map_err(|error| refused(&error.to_string()))?;
+        let name = url.path().trim_start_matches('/');
+        let plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        if name.is_empty() || name.len() > 64 || !plain(name) {
+            return Err(refused("the name of the database has 1 to 64 letters, digits, _ and -"));
+        }
+        Ok(Self(url))
+    }
+
+    /// The name of the database.
+    pub(crate) fn database(&self) -> &str {
+        self.0.path().trim_start_matches('/')
+    }
+
+    /// Whether the database was ever created.
+    pub(crate) fn exists(&self) -> Result<bool, OpenError> {
+        match MysqlConnection::establish(self.0.as_str()) {
+            Ok(_) => Ok(true),
+            Err(error) if is_unknown_database(&error) => Ok(false),
+            Err(error) => Err(self.unreachable(&error)),
+        }
+    }
+
+    /// Creates the database if it is not there and the account may.
+    pub(crate) fn create(&self) -> Result<(), OpenError> {
+        if self.exists()? {
+            return Ok(());
+        }
+        let mut none = self.0.clone();
+        none.set_path("/");
+        let mut mysql = MysqlConnection::establish(none.as_str()).map_err(|error| self.unreachable(&error))?;
+        let name = self.database();
+        let create = format!("create database if not exists `{name}` character set utf8mb4 collate utf8mb4_bin");
+        mysql.batch_execute(&create).map_err(|error| self.failed(&error))
+    }
+
+    /// A connection that cannot write, whose transactions see one state.
+    pub(crate) fn open_reader(&self) -> Result<Db, OpenError> {
+        self.open("repeatable read, read only").map(Db::Mysql)
+    }
+
+    /// A connection that writes.
+    pub(crate) fn open_writer(&self) -> Result<Db, OpenError> {
+        self.open("read committed, read write").map(Db::Mysql)
+    }
+
+    fn open(&self, transactions: &str) -> Result<MysqlConnection, OpenError> {
+        let mut mysql = MysqlConnection::establish(self.0.as_str()).map_err(|error| self.unreachable(&error))?;
+        let settings = format!("{SESSION}; set session transaction isolation level {transactions}");
+        mysql.batch_execute(&settings).map_err(|error| self.failed(&error))?;
+        Ok(mysql)
+    }
+
+    /// Warns when the server may forget what it said was committed.
+    pub(crate) fn check_durability(&self, db: &mut Db) -> Result<(), OpenError> {
+        #[derive(QueryableByName)]
+        struct Found {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            flush: i64,
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            logs: i64,
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            sync: i64,
+        }
+        let Db::Mysql(mysql) = db else { return Ok(()) };
+        let query = "select cast(@@innodb_flush_log_at_trx_commit as signed) as flush, \
+            cast(@@log_bin as signed) as logs, cast(@@sync_binlog as signed) as sync";
+        #[expect(clippy::disallowed_methods, reason = "server settings have no query builder")]
+        let found: Found = diesel::sql_query(query).get_result(mysql).map_err(|error| self.failed(&error))?;
+        if found.flush != 1 {
+            tracing::warn!(server = %self, "innodb_flush_log_at_trx_commit is {}, not 1: what is answered may be lost", found.flush);
+        }
+        if found.logs == 1 && found.sync != 1 {
+            tracing::warn!(server = %self, "sync_binlog is {}, not 1: replicas may lack what is answered", found.sync);
+        }
+        Ok(())
+    }
+
+    fn unreachable(&self, error: &ConnectionError) -> OpenError {
+        OpenError::Connection(format!("{self}: {error}"))
+    }
+
+    fn failed(&self, error: &diesel::result::Error) -> OpenError {
+        OpenError::Connection(format!("{self}: {error}"))
+    }
+}
+
+fn is_unknown_database(error: &ConnectionError) -> bool {
+    error.to_string().starts_with("Unknown database")
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", crate::Url::hide(self.0.as_str()))
+    }
+}
+
+/// What the server said, where it is more than a statement that failed; the client library tells its number to nobody.
+pub(crate) fn error_of(message: &str) -> Option<StorageError> {
+    let says = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
+    if says(&["Deadlock found", "Lock wait timeout exceeded", "Record has changed since last read"]) {
+        Some(StorageError::Conflict)
+    } else if says(&["server has gone away", "Lost connection to", "Connection was killed", "shutdown in progress"]) {
+        Some(StorageError::Lost)
+    } else if says(&["No space left on device", "Disk full", "Disk is full"])
+        || (message.starts_with("The table '") && message.ends_with("' is full"))
+    {
+        Some(StorageError::Full)
+    } else if says(&["--read-only option", "read_only"]) {
+        Some(StorageError::Locked)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_a_database_and_hides_its_password() {
+        let server = Server::parse("mysql://shop:s%40cret@db.internal:3306/shopdb").expect("a server");
+        assert_eq!(server.database(), "shopdb");
+        assert!(!server.to_string().contains("cret"), "{server}");
+        for bad in ["mysql://db/", "mysql://db", "mysql://db/a`b", "mysql://db/a/b", "mysql://[/x"] {
+            assert!(Server::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_passes_is_told_from_what_does_not() {
+        let deadlock = "Deadlock found when trying to get lock; try restarting transaction";
+        assert!(matches!(error_of(deadlock), Some(StorageError::Conflict)));
+        let lost = "Lost connection to server during query";
+        assert!(matches!(error_of(lost), Some(StorageError::Lost)));
+        assert!(matches!(error_of("The table 'entry' is full"), Some(StorageError::Full)));
+        assert!(error_of("Unknown column 'x' in 'field list'").is_none());
+    }
+}

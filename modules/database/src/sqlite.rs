@@ -1,0 +1,123 @@
+//! SQLite: the settings every connection must have, the lock that keeps a second process out, and the writer.
+
+mod backup;
+mod log;
+mod writer;
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+pub use backup::backup;
+pub(crate) use log::MOST_BYTES;
+pub(crate) use writer::Writer;
+
+use crate::{Db, OpenError};
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::File { path, source }
+}
+
+/// Creates the folder of a database, for its owner alone.
+pub(crate) fn create_folder(path: &Path) -> Result<(), OpenError> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))
+}
+
+/// Opens a file, creating it for its owner alone.
+pub(crate) fn create_file(path: &Path) -> Result<File, OpenError> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(failed(path))
+}
+
+/// Creates the file readable by its owner alone and takes the lock that keeps a second process out.
+pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
+    create_folder(path)?;
+    create_file(path)?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let beside = PathBuf::from(name);
+    let lock = create_file(&beside)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(&beside)(source)),
+    }
+}
+
+/// How long the writer, and a migration before it, waits for a process that holds the database, in milliseconds.
+pub(crate) const LOCK_PATIENCE_MS: u32 = 1_000;
+
+/// The only connection that writes.
+pub(crate) fn open_writer(path: &Path) -> Result<Db, OpenError> {
+    let mut sqlite = establish(path)?;
+    set(&mut sqlite, "pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 0;")?;
+    set(&mut sqlite, &format!("pragma busy_timeout = {LOCK_PATIENCE_MS}; pragma cache_size = -16384;"))?;
+    check(&mut sqlite)?;
+    Ok(Db::Sqlite(sqlite))
+}
+
+/// A connection that cannot write.
+pub(crate) fn open_reader(path: &Path) -> Result<Db, OpenError> {
+    let mut sqlite = open_copier(path)?;
+    set(&mut sqlite, "pragma query_only = on;")?;
+    Ok(Db::Sqlite(sqlite))
+}
+
+/// A connection that copies a database, for which SQLite wants one that may write.
+fn open_copier(path: &Path) -> Result<SqliteConnection, OpenError> {
+    if !path.exists() {
+        let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+        return Err(OpenError::File { path: path.to_owned(), source });
+    }
+    let mut sqlite = establish(path)?;
+    set(&mut sqlite, "pragma synchronous = full;")?;
+    Ok(sqlite)
+}
+
+fn establish(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let path = path.to_str().ok_or_else(|| OpenError::UnknownUrl(path.display().to_string()))?;
+    let mut sqlite = SqliteConnection::establish(path).map_err(|error| OpenError::Connection(error.to_string()))?;
+    let settings = "pragma busy_timeout = 5000; pragma foreign_keys = on; pragma temp_store = memory; \
+        pragma trusted_schema = off; pragma cell_size_check = on; pragma cache_size = -4096;";
+    set(&mut sqlite, settings)?;
+    Ok(sqlite)
+}
+
+fn set(sqlite: &mut SqliteConnection, pragmas: &str) -> Result<(), OpenError> {
+    sqlite.batch_execute(pragmas).map_err(|error| OpenError::Connection(error.to_string()))
+}
+
+#[derive(QueryableByName)]
+struct Durability {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    journal: String,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    synchronous: i64,
+}
+
+/// The first SQLite without the WAL-reset race that corrupts files.
+const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
+
+/// Reads the settings back: a database that is not durable, or an SQLite that corrupts, is not opened.
+fn check(sqlite: &mut SqliteConnection) -> Result<(), OpenError> {
+    let query = "select sqlite_version() as version, j.journal_mode as journal, s.synchronous as synchronous \
+        from pragma_journal_mode j, pragma_synchronous s";
+    #[expect(clippy::disallowed_methods, reason = "pragmas have no query builder")]
+    let found: Durability =
+        diesel::sql_query(query).get_result(sqlite).map_err(|error| OpenError::Connection(error.to_string()))?;
+    let version: Vec<u32> = found.version.split('.').filter_map(|part| part.parse().ok()).collect();
+    if version.as_slice() < OLDEST_SQLITE.as_slice() {
+        return Err(OpenError::Connection(format!("SQLite {} is too old", found.version)));
+    }
+    if found.journal != "wal" || found.synchronous != 2 {
+        let why = format!("journal_mode is {}, synchronous is {}", found.journal, found.synchronous);
+        return Err(OpenError::Connection(why));
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Every module's schema on every engine: twins that say the same, and that truly undo what they did.
+#![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
+#![expect(clippy::disallowed_methods, reason = "the server is waited for by the clock")]
+
+#[path = "support/mariadbd.rs"]
+mod mariadbd;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use emporium_database::{Database, Migrations, Url};
+use mariadbd::Mariadbd;
+
+const MODULES: [(&str, Migrations); 4] = [
+    ("auth", emporium_auth::MIGRATIONS),
+    ("inventory", emporium_inventory::MIGRATIONS),
+    ("shop", emporium_shop::MIGRATIONS),
+    ("wallet", emporium_wallet::MIGRATIONS),
+];
+
+#[test]
+fn every_schema_goes_up_down_and_up_again_on_a_server() {
+    let server = Mariadbd::start();
+    for (module, migrations) in MODULES {
+        let url = Url::parse(&server.url(module)).expect("a URL");
+        for _ in 0..2 {
+            drop(Database::open(&url, migrations).expect("goes up"));
+            migrations.revert(&url).expect("goes down");
+            let left = server.told(&format!("show tables in {module}"));
+            assert_eq!(left, "__diesel_schema_migrations\nmigrating\n", "{module}");
+        }
+    }
+}
+
+#[test]
+fn a_migration_that_was_killed_is_resumed_whichever_it_was() {
+    let server = Mariadbd::start();
+    for (module, migrations) in MODULES {
+        let url = Url::parse(&server.url(module)).expect("a URL");
+        drop(Database::open(&url, migrations).expect("goes up"));
+        server.told(&format!("delete from {module}.__diesel_schema_migrations"));
+        drop(Database::open(&url, migrations).expect("goes up once more"));
+        assert!(migrations.pending(&url).expect("asks").is_empty(), "{module}");
+    }
+}
+
+/// The tables of a folder of migrations: `table.column`, with `not null` where it says so.
+fn columns(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).expect("migrations") {
+        let text = std::fs::read_to_string(entry.expect("an entry").path().join("up.sql")).expect("an up.sql");
+        let mut table = String::new();
+        for line in text.lines() {
+            if let Some(created) = line.strip_prefix("create table ") {
+                table = created.trim_start_matches("if not exists ").trim_end_matches(" (").to_owned();
+            }
+            let mut words = line.trim_end_matches(',').split_whitespace();
+            let (name, kind) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            let kinds = ["integer", "bigint", "text", "mediumtext", "longtext", "varchar", "char"];
+            if kinds.contains(&kind.split('(').next().unwrap_or_default()) {
+                let required = if line.contains("not null") { " not null" } else { "" };
+                found.insert(format!("{table}.{}{required}", name.trim_matches('`')));
+            }
+        }
+    }
+    found
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).expect("migrations");
+    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn twins_have_the_same_names_and_the_same_columns() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    for module in MODULES.map(|(module, _)| module).into_iter().chain(["database"]) {
+        let (sqlite, mysql) = (root.join(module).join("sqlite"), root.join(module).join("mysql"));
+        assert_eq!(names(&sqlite), names(&mysql), "{module}");
+        assert_eq!(columns(&sqlite), columns(&mysql), "{module}");
+        assert!(columns(&sqlite).len() > 5, "{module}");
+    }
+}
+
+/// A definition that MySQL commits by itself must be alone in its migration: whoever resumes after a crash repeats all
+/// of it.
+#[test]
+fn a_migration_of_a_server_makes_one_thing_and_can_be_repeated() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    for module in MODULES.map(|(module, _)| module).into_iter().chain(["database"]) {
+        for name in names(&root.join(module).join("mysql")) {
+            let folder = root.join(module).join("mysql").join(&name);
+            for (file, beginnings) in [
+                ("up.sql", ["create table if not exists ", "insert ignore into "]),
+                ("down.sql", ["drop table if exists ", "delete from "]),
+            ] {
+                let text = std::fs::read_to_string(folder.join(file)).expect("the file");
+                let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+                let text = lines.join("\n");
+                assert_eq!(text.matches(';').count(), 1, "{module} {name} {file}");
+                assert!(beginnings.iter().any(|begins| text.starts_with(begins)), "{module} {name} {file}");
+            }
+        }
+    }
+}
