@@ -37,8 +37,10 @@ impl Workers {
 pub async fn start(modules: &Arc<Modules>, draining: &Draining) -> anyhow::Result<Workers> {
     let mut workers = Vec::new();
     if let Some(shop) = modules.shop.clone() {
-        // The database is this process's alone: whoever held a lease is gone.
-        shop.take_over().await?;
+        if !shop.database().is_shared() {
+            // Whoever held a lease is gone.
+            shop.take_over().await?;
+        }
         let recovering = shop.clone();
         workers.push(every(RECOVER_EVERY, draining, move || {
             let shop = recovering.clone();

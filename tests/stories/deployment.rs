@@ -39,7 +39,8 @@ pub enum Engine {
 /// A shop in one process.
 pub struct Deployment {
     folder: TempDir,
-    server: Option<Mariadbd>,
+    /// What keeps the data, where that is not the process itself.
+    pub server: Option<Mariadbd>,
     process: Option<Child>,
     public: String,
     pub management: String,
@@ -195,7 +196,10 @@ impl Deployment {
             (name, server.url(&format!("{module}db")))
         };
         let modules = ["auth", "inventory", "shop", "wallet"];
-        self.server.iter().flat_map(|server| modules.map(|module| place(server, module))).collect()
+        let places = self.server.iter().flat_map(|server| modules.map(|module| place(server, module)));
+        // Where others may drive an order as well, one whose process died waits until its lease has run out.
+        let lease = self.server.iter().map(|_| ("EMPORIUM_SHOP__LEASE_SECS".to_owned(), "1".to_owned()));
+        places.chain(lease).collect()
     }
 
     /// Runs a command beside the server or, when it is stopped, alone.

@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 
-use crate::deployment::{Deployment, Engine, Person, order_of, post};
+use crate::deployment::{Deployment, Engine, Person, get, order_of, post};
 
 everywhere!(exactly_a_hundred_of_two_thousand_buyers_get_one);
 
@@ -27,10 +27,14 @@ async fn exactly_a_hundred_of_two_thousand_buyers_get_one(engine: Engine) {
         .collect()
         .await;
     let took = started.elapsed();
-    let placed = replies.iter().filter(|reply| reply.status == 201).count();
+    // On a machine that is busy with other tests, an order may be accepted first and placed a moment later.
+    let placed = replies.iter().filter(|reply| matches!(reply.status.as_u16(), 201 | 202)).count();
     let sold_out = replies.iter().filter(|reply| reply.problem() == (409, "out_of_stock")).count();
     println!("flash sale: {placed} placed and {sold_out} refused in {took:?}");
     assert_eq!((placed, sold_out), (PIECES, BUYERS - PIECES));
+    shop.until_all_are_terminal().await;
+    let orders = shop.send(get("/v1/admin/orders?status=placed&include=total&limit=1").by(&shop.staff())).await;
+    assert_eq!(orders.expect(200)["total"], PIECES);
     assert_eq!(shop.shelf("DROP").await, (0, 0));
     shop.verify();
 }

@@ -93,12 +93,15 @@ impl StorageError {
     }
 
     /// Whether the same work may succeed when it is run again at once: another transaction was in its way, or the
-    /// connection was lost before the commit. A key that is taken was taken by another transaction meanwhile, or else
-    /// the work would have seen it.
+    /// connection was lost before the commit. What makes a key taken or a reference dangle was done by another
+    /// transaction meanwhile, or else the work would have seen it.
     #[cfg(feature = "mysql")]
     pub(crate) fn passes(&self) -> bool {
-        let taken = matches!(self, Self::Query(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)));
-        taken || matches!(self, Self::Conflict | Self::Lost)
+        use DatabaseErrorKind::{ForeignKeyViolation, UniqueViolation};
+        match self {
+            Self::Query(Error::DatabaseError(kind, _)) => matches!(kind, UniqueViolation | ForeignKeyViolation),
+            other => matches!(other, Self::Conflict | Self::Lost),
+        }
     }
 
     /// Whether the page cache can no longer be trusted.

@@ -77,6 +77,24 @@ pub fn point<E>(db: &mut Db, key: &Idempotency, target: &str, now: Timestamp) ->
     insert(db, key, None, Some(target), now)
 }
 
+/// Whether this very work was carried out before, and only the answer to its commit was lost: for work that is not
+/// repeatable by itself. `id` is the work's own; it is captured, and nobody else has it.
+pub fn once_more<E>(db: &mut Db, id: &str, now: Timestamp) -> Result<bool, Failure<E>> {
+    match db {
+        // There a commit that was not answered ends the process.
+        Db::Sqlite(_) => Ok(false),
+        #[cfg(feature = "mysql")]
+        Db::Mysql(_) => {
+            let key = Idempotency { scope: "command".to_owned(), key: id.to_owned(), fingerprint: String::new() };
+            let before = seen(db, &key)? != Seen::Never;
+            if !before {
+                point(db, &key, "", now)?;
+            }
+            Ok(before)
+        }
+    }
+}
+
 /// The refusal of a key that came before with another request.
 pub fn reused() -> Problem {
     let title = "this Idempotency-Key was used for another request; make a new one";

@@ -124,7 +124,12 @@ impl Database {
     /// A cache of what is read from it, at most so many. Where other processes may write, what is kept is at most a second
     /// old; what this process writes itself it must tell the cache of.
     pub fn cache<V: Clone>(&self, most: usize) -> ReadCache<V> {
-        ReadCache::new(most, self.0.url.path().is_none().then_some(MOST_AGE))
+        ReadCache::new(most, self.is_shared().then_some(MOST_AGE))
+    }
+
+    /// Whether other processes may write to it as well.
+    pub fn is_shared(&self) -> bool {
+        self.0.url.path().is_none()
     }
 
     /// Runs `work` on a read connection, in one transaction: it sees one state of the database.

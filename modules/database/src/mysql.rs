@@ -126,13 +126,15 @@ impl fmt::Display for Server {
 
 /// What the server said, where it is more than a statement that failed; the client library tells its number to nobody.
 pub(crate) fn error_of(message: &str) -> Option<StorageError> {
+    // Servers and their client libraries do not agree on capitals.
+    let message = message.to_ascii_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
-    if says(&["Deadlock found", "Lock wait timeout exceeded", "Record has changed since last read"]) {
+    if says(&["deadlock found", "lock wait timeout exceeded", "record has changed since last read"]) {
         Some(StorageError::Conflict)
-    } else if says(&["server has gone away", "Lost connection to", "Connection was killed", "shutdown in progress"]) {
+    } else if says(&["server has gone away", "lost connection to", "connection was killed", "shutdown in progress"]) {
         Some(StorageError::Lost)
-    } else if says(&["No space left on device", "Disk full", "Disk is full"])
-        || (message.starts_with("The table '") && message.ends_with("' is full"))
+    } else if says(&["no space left on device", "disk full", "disk is full"])
+        || (message.starts_with("the table '") && message.ends_with("' is full"))
     {
         Some(StorageError::Full)
     } else if says(&["--read-only option", "read_only"]) {
@@ -160,8 +162,9 @@ mod tests {
     fn what_passes_is_told_from_what_does_not() {
         let deadlock = "Deadlock found when trying to get lock; try restarting transaction";
         assert!(matches!(error_of(deadlock), Some(StorageError::Conflict)));
-        let lost = "Lost connection to server during query";
-        assert!(matches!(error_of(lost), Some(StorageError::Lost)));
+        for lost in ["Lost connection to server during query", "Server has gone away", "MySQL server has gone away"] {
+            assert!(matches!(error_of(lost), Some(StorageError::Lost)), "{lost}");
+        }
         assert!(matches!(error_of("The table 'entry' is full"), Some(StorageError::Full)));
         assert!(error_of("Unknown column 'x' in 'field list'").is_none());
     }

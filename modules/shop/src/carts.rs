@@ -7,7 +7,7 @@ mod view;
 use std::sync::Arc;
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, refuse};
+use emporium_database::{Db, idempotency, refuse};
 use emporium_kernel::{Caller, Idempotency, Timestamp, id};
 use sha2::{Digest, Sha256};
 
@@ -66,8 +66,10 @@ fn reach(db: &mut Db, id: &str, visitor: &Visitor) -> Done<CartRow> {
     row.filter(|row| visitor.may_see(row)).map_or_else(|| refuse(ShopError::NotFound), Ok)
 }
 
-/// The cart, when the visitor may change it: one that became an order stays as it is.
+/// The cart, when the visitor may change it: one that became an order stays as it is. Until this transaction ends,
+/// nobody else changes it.
 fn reach_open(db: &mut Db, id: &str, visitor: &Visitor) -> Done<CartRow> {
+    diesel::update(cart::table.find(id)).set(cart::version.eq(cart::version)).execute(db)?;
     let row = reach(db, id, visitor)?;
     let order: Option<String> =
         orders::table.filter(orders::live_cart.eq(id)).select(orders::id).first(db).optional()?;
@@ -116,8 +118,10 @@ impl Shop {
         };
         let ids: Vec<LineId> = lines.iter().map(|_| LineId::new(now, &self.random)).collect();
         let cart = self.database.write(move |db| {
-            diesel::insert_into(cart::table).values(&row).execute(db)?;
-            lines::add_all(db, &row.id, &lines, &ids, limit)?;
+            if !idempotency::once_more(db, &row.id, now)? {
+                diesel::insert_into(cart::table).values(&row).execute(db)?;
+                lines::add_all(db, &row.id, &lines, &ids, limit)?;
+            }
             view::of(db, row.clone())
         });
         Ok(Cart { token, ..cart.await? })
@@ -152,12 +156,14 @@ impl Shop {
         visitor: Visitor,
         change: impl Fn(&mut Db, &str) -> Done<()> + Send + 'static,
     ) -> Result<Cart, ShopError> {
-        let now = self.clock.now();
+        let (now, command) = (self.clock.now(), self.random.token::<16>());
         self.database
             .write(move |db| {
                 reach_open(db, id.as_str(), &visitor)?;
-                change(db, id.as_str())?;
-                touch(db, id.as_str(), now)?;
+                if !idempotency::once_more(db, &command, now)? {
+                    change(db, id.as_str())?;
+                    touch(db, id.as_str(), now)?;
+                }
                 view::again(db, id.as_str())
             })
             .await
@@ -165,8 +171,12 @@ impl Shop {
 
     /// Removes a cart; one that became an order stays.
     pub(crate) async fn remove_cart(&self, id: CartId, visitor: Visitor) -> Result<(), ShopError> {
+        let (now, command) = (self.clock.now(), self.random.token::<16>());
         self.database
             .write(move |db| {
+                if idempotency::once_more(db, &command, now)? {
+                    return Ok(());
+                }
                 reach_open(db, id.as_str(), &visitor)?;
                 lines::remove_all(db, id.as_str())?;
                 diesel::delete(cart::table.find(id.as_str())).execute(db)?;
@@ -203,6 +213,15 @@ impl Shop {
                     .limit(200)
                     .load(db)?;
                 for id in &old {
+                    let still = cart::table.find(id).filter(cart::updated_at.lt(oldest));
+                    // From here on nobody touches it, and it can become an order no more.
+                    let locked = diesel::update(still).set(cart::version.eq(cart::version)).execute(db)? == 1;
+                    let unfinished = orders::step.ne("done").and(orders::live_cart.eq(id));
+                    let order: Option<String> =
+                        orders::table.filter(unfinished).select(orders::id).first(db).optional()?;
+                    if !locked || order.is_some() {
+                        continue;
+                    }
                     lines::remove_all(db, id)?;
                     diesel::delete(cart::table.find(id)).execute(db)?;
                 }

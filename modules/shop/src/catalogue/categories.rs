@@ -5,7 +5,7 @@ use emporium_shop_api::ProductId;
 
 use super::category::{self, Category, CategoryDraft, CategoryKey, CategoryPatch};
 use super::product::CategoryId;
-use super::{load, terms, tree};
+use super::{load, save, terms, tree};
 use crate::error::Done;
 use crate::{Shop, ShopError};
 
@@ -75,6 +75,7 @@ impl Shop {
 /// Rewrites the terms of the next products of a category and answers the last of them; `None` at the end.
 fn rewrite_some(db: &mut Db, category: &CategoryId, after: &str) -> Done<Option<String>> {
     let ids: Vec<ProductId> = category::members(db, category, after, AT_ONCE)?;
+    save::lock(db, &ids)?;
     for product in load::by_ids(db, &ids)? {
         terms::replace(db, &product.id, &terms::of(&(&product).into(), &product.categories))?;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, refuse};
+use emporium_database::{Db, overtaken, refuse};
 use emporium_kernel::{ETag, Timestamp, invalid};
 use emporium_shop_api::ProductId;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -228,7 +228,7 @@ pub(crate) fn change(db: &mut Db, key: &CategoryKey, seen: Option<i64>, patch: &
     );
     let same = category::id.eq(before.id.as_str()).and(category::version.eq(before.version));
     let changed = diesel::update(category::table.filter(same)).set(row).execute(db)?;
-    if changed == 0 { refuse(stale(before.version)) } else { Ok(after) }
+    if changed == 0 { overtaken() } else { Ok(after) }
 }
 
 /// Removes a category that holds neither products nor categories.
@@ -247,7 +247,7 @@ pub(crate) fn remove(db: &mut Db, key: &CategoryKey, seen: Option<i64>) -> Done<
     }
     let same = category::id.eq(id).and(category::version.eq(before.version));
     let removed = diesel::delete(category::table.filter(same)).execute(db)?;
-    if removed == 0 { refuse(stale(before.version)) } else { Ok(()) }
+    if removed == 0 { overtaken() } else { Ok(()) }
 }
 
 fn current(db: &mut Db, key: &CategoryKey, seen: Option<i64>) -> Done<Category> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use emporium_database::{Db, Failure, Stale, savepoint};
+use emporium_database::{Db, Failure, Stale, overtaken, savepoint};
 use emporium_inventory_api::Sku;
 use emporium_kernel::{Call, Timestamp};
 use emporium_shop_api::ProductId;
@@ -73,7 +73,12 @@ impl Shop {
 fn ensure_category(db: &mut Db, id: &CategoryId, slug: &Slug, name: &str, now: Timestamp) -> Done<()> {
     if category::by_key(db, &CategoryKey::Slug(slug.clone()))?.is_none() {
         let (name, slug) = (name.trim().to_owned(), Some(slug.clone()));
-        category::insert(db, id, &CategoryDraft { name, slug, parent: None, position: None }, now)?;
+        let draft = CategoryDraft { name, slug, parent: None, position: None };
+        return match category::insert(db, id, &draft, now).map(drop) {
+            // Somebody else made it between the two looks.
+            Err(Failure::Refused(ShopError::SlugTaken { .. })) => Ok(()),
+            done => done,
+        };
     }
     Ok(())
 }
@@ -137,6 +142,8 @@ impl Batch {
                 let (slug, created_skus) = saved.map_or((slug, Vec::new()), |s| (Some(s.slug), s.created_skus));
                 Ok(Upserted { id: Some(id), slug, outcome: Ok(outcome), created_skus })
             }
+            // It was free when the batch began.
+            Err(Failure::Refused(ShopError::SlugTaken { .. })) if current.is_none() && slug.is_some() => overtaken(),
             Err(Failure::Refused(refusal)) => {
                 Ok(Upserted { id: None, slug, outcome: Err(refusal), created_skus: Vec::new() })
             }

@@ -1,6 +1,7 @@
 //! Making, changing, archiving and reading products.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
@@ -194,15 +195,23 @@ impl Shop {
     }
 
     /// Runs a write of the catalogue and then forgets what it made out of date. It goes on when whoever asked is
-    /// gone: a commit that is not followed by that would leave an old answer in memory for ever.
+    /// gone: a commit that is not followed by that would leave an old answer in memory for ever. Work that was run again
+    /// may tell only of what its last run changed.
     pub(crate) async fn change_catalogue<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Db) -> Done<(T, Stale)> + Send + 'static,
     ) -> Result<T, ShopError> {
         let (database, products) = (self.database.clone(), self.products.clone());
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = runs.clone();
+        let work = move |db: &mut Db| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            work(db)
+        };
         let done = tokio::spawn(async move {
             let done = database.write(work).await;
             match &done {
+                _ if runs.load(Ordering::Relaxed) > 1 => products.forget(&Stale::Everything),
                 Ok((_, stale)) => products.forget(stale),
                 // Perhaps it was committed; nobody knows what.
                 Err(error) if emporium_kernel::Fault::outage(error).is_some() => products.forget(&Stale::Everything),

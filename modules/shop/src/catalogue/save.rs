@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, outbox, refuse};
+use emporium_database::{Db, outbox, overtaken, refuse};
 use emporium_inventory_api::Sku;
-use emporium_kernel::{ETag, Timestamp};
+use emporium_kernel::Timestamp;
 use emporium_shop_api::ProductId;
 use serde_json::json;
 
@@ -13,7 +13,6 @@ use super::load::column;
 use super::product::CategoryRef;
 use super::terms::NewTerms;
 use super::{Product, ProductDraft, Slug, Status, category, skus, slug, terms};
-use crate::ShopError;
 use crate::error::Done;
 use crate::schema::{product, product_category};
 
@@ -48,12 +47,14 @@ pub(crate) fn insert(
     diesel::insert_into(product::table).values(row).execute(db)?;
     let created_skus = skus::put(db, id, &draft.skus, now)?;
     link(db, id, &categories)?;
+    // Again: now that the product belongs to them, a new name of theirs reaches its terms.
+    let categories = category::by_slugs(db, &draft.categories)?;
     terms.add(id, terms::of(draft, &categories));
     tell(db, "product.created", id, &slug, draft.status, 1, now)?;
     Ok(Saved { slug, created_skus })
 }
 
-/// Makes `current` what is `wanted`; `None` when it is that already. Refused when it was changed since it was read.
+/// Makes `current`, read in this transaction, what is `wanted`; `None` when it is that already.
 pub(crate) fn replace(db: &mut Db, current: &Product, wanted: &ProductDraft, now: Timestamp) -> Done<Option<Saved>> {
     let before = normal(ProductDraft::from(current));
     let wanted = normal(wanted.clone());
@@ -106,13 +107,8 @@ fn update(db: &mut Db, current: &Product, wanted: &ProductDraft, slug: &Slug, no
         (product::version.eq(product::version + 1), product::updated_at.eq(now.micros())),
     );
     let changed = diesel::update(product::table.filter(same)).set(row).execute(db)?;
-    if changed == 0 { refuse(stale(db, &current.id)?) } else { Ok(()) }
-}
-
-/// The refusal of a change that is based on an older version.
-fn stale(db: &mut Db, id: &ProductId) -> Done<ShopError> {
-    let version: i64 = product::table.filter(product::id.eq(id.as_str())).select(product::version).first(db)?;
-    Ok(ShopError::StaleVersion { current_version: ETag(version).to_string() })
+    // It was read in this transaction.
+    if changed == 0 { overtaken() } else { Ok(()) }
 }
 
 /// Whether inventory has to be told: it knows titles, suppliers and which SKUs there are.
@@ -121,6 +117,14 @@ fn is_registered_otherwise(before: &ProductDraft, wanted: &ProductDraft) -> bool
     before.title != wanted.title
         || before.supplier != wanted.supplier
         || wanted.skus.iter().any(|sku| !known.contains(&(sku.sku.as_str(), sku.title.as_str())))
+}
+
+/// Lets nobody else change these products before this transaction has ended.
+pub(crate) fn lock(db: &mut Db, ids: &[ProductId]) -> Done<()> {
+    diesel::update(product::table.filter(product::id.eq_any(ids.iter().map(ProductId::as_str))))
+        .set(product::version.eq(product::version))
+        .execute(db)?;
+    Ok(())
 }
 
 fn is_taken(db: &mut Db, slug: &Slug) -> Done<bool> {

@@ -44,12 +44,17 @@ impl Shop {
         };
         let (id, actor, staff) = (id.clone(), caller.id.clone(), by == Canceller::Staff);
         let (now, lease) = (self.clock.now(), self.lease_from_now());
+        let command = self.random.token::<16>();
         let cancel = move |db: &mut Db| match idempotency::seen(db, &key)? {
             Seen::Never => {
-                let order = own(db, id.as_str(), (!staff).then_some(actor.as_str()))?;
-                let order = begin(db, order, reason, &actor, now, lease)?;
                 idempotency::point(db, &key, id.as_str(), now)?;
-                Ok(Cancelled::Now(order))
+                idempotency::once_more::<ShopError>(db, &command, now)?;
+                let order = own(db, id.as_str(), (!staff).then_some(actor.as_str()))?;
+                Ok(Cancelled::Now(begin(db, order, reason, &actor, now, lease)?))
+            }
+            // This very request was carried out before, and only its commit was in doubt.
+            Seen::Target(target) if target == id.as_str() && idempotency::once_more(db, &command, now)? => {
+                Ok(Cancelled::Now(own(db, &target, (!staff).then_some(actor.as_str()))?))
             }
             Seen::Target(target) if target == id.as_str() => {
                 Ok(Cancelled::Before(own(db, &target, (!staff).then_some(actor.as_str()))?))

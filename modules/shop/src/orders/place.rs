@@ -251,7 +251,8 @@ fn finished(order: Placing, replayed: bool) -> Result<Placement, ShopError> {
 /// The whole of the first transaction: key, price, order, lines, event.
 fn begin(db: &mut Db, request: &Request) -> Done<Begun> {
     match idempotency::seen(db, &request.key)? {
-        Seen::Never => {}
+        // First of all: an equal key at the same moment waits here, and finds the order afterwards.
+        Seen::Never => idempotency::point(db, &request.key, request.id.as_str(), request.now)?,
         Seen::Reused => return Ok(Begun::KeyReused),
         Seen::Target(id) => {
             let order = find(db, &id)?.ok_or_else(|| Failure::corrupt(format!("key points at {id}")))?;
@@ -274,7 +275,6 @@ fn begin(db: &mut Db, request: &Request) -> Done<Begun> {
         diesel::insert_into(order_line::table).values(line).execute(db)?;
     }
     tell(db, &order, "created", &request.buyer, request.now)?;
-    idempotency::point(db, &request.key, request.id.as_str(), request.now)?;
     Ok(Begun::New(order))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use emporium_database::prelude::*;
-use emporium_database::{Lane, refuse};
+use emporium_database::{Lane, idempotency, refuse};
 use emporium_kernel::Timestamp;
 use emporium_shop_api::OrderId;
 use futures_util::StreamExt;
@@ -83,8 +83,12 @@ impl Shop {
     /// Takes an order whose lease still is what was seen; `None` when another was faster.
     async fn claim(&self, id: String, seen: i64) -> Result<Option<Placing>, ShopError> {
         let lease = self.lease_from_now().micros();
+        let (now, command) = (self.clock.now(), self.random.token::<16>());
         self.database
             .write_step("claim_order", Lane::Continuation, move |db| {
+                if idempotency::once_more(db, &command, now)? {
+                    return find(db, &id);
+                }
                 let same = orders::table.filter(orders::id.eq(&id).and(orders::lease_until.eq(seen)));
                 let set = (orders::lease_until.eq(lease), orders::attempts.eq(orders::attempts + 1));
                 let claimed = diesel::update(same).set(set).execute(db)?;
@@ -98,9 +102,12 @@ impl Shop {
         let delay = backoff(order.row.attempts);
         let jitter = Duration::from_millis(self.random.below(100));
         let (id, due) = (order.row.id.clone(), self.clock.now().plus(delay + jitter).micros());
+        let lease = order.row.lease_until;
         let error = error.to_string();
         let put_off = self.database.write_in(Lane::Continuation, move |db| -> Done<()> {
-            let unfinished = orders::table.filter(orders::id.eq(&id).and(orders::step.ne(Step::Done.name())));
+            // Whoever has taken it over meanwhile keeps it.
+            let own = orders::id.eq(&id).and(orders::lease_until.eq(lease));
+            let unfinished = orders::table.filter(own.and(orders::step.ne(Step::Done.name())));
             diesel::update(unfinished).set((orders::lease_until.eq(due), orders::last_error.eq(&error))).execute(db)?;
             Ok(())
         });
