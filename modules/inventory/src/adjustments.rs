@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use emporium_database::{Db, Failure, refuse};
+use emporium_database::{Db, overtaken, refuse};
 use emporium_inventory_api::{AdjustRow, Change as By, InventoryError, Level};
 use emporium_kernel::Timestamp;
 
@@ -67,7 +67,7 @@ fn adjust_row(db: &mut Db, adjustment: &Adjustment, row: &AdjustRow) -> Done<(Le
         }
         // Somebody else changed it since it was seen: look again.
     }
-    Err(Failure::corrupt(format_args!("stock of {sku} at {location} takes no change")))
+    overtaken()
 }
 
 fn cause<'a>(adjustment: &'a Adjustment, row: &'a AdjustRow) -> Cause<'a> {

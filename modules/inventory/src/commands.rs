@@ -63,6 +63,6 @@ pub(crate) fn prune(db: &mut Db, now: Timestamp) -> Done<usize> {
     let oldest = now.minus(KEPT).micros();
     let old: Vec<String> =
         command::table.filter(command::created_at.lt(oldest)).select(command::id).limit(500).load(db)?;
-    diesel::delete(command::table.filter(command::id.eq_any(&old))).execute(db)?;
+    diesel::delete(command::table.filter(command::id.eq_any(&old).and(command::created_at.lt(oldest)))).execute(db)?;
     Ok(old.len())
 }

@@ -52,7 +52,7 @@ fn insert(db: &mut Db, new: &Registration, now: Timestamp) -> Done<()> {
         item::created_at.eq(now.micros()),
     );
     diesel::insert_into(item::table).values(row).execute(db)?;
-    levels::insert_empty(db, &new.sku, MAIN, 0)
+    levels::insert_empty(db, &new.sku, MAIN)
 }
 
 fn describe(db: &mut Db, new: &Registration) -> Done<()> {
@@ -78,33 +78,30 @@ pub(crate) fn require(db: &mut Db, skus: &BTreeSet<&str>, supplier: Option<&str>
 
 /// After changes: notes which watched SKUs ran low, telling of each once, and which did no longer.
 pub(crate) fn watch(db: &mut Db, changed: &[Shelf], now: Timestamp) -> Done<()> {
-    let watched: BTreeMap<&str, &Shelf> =
-        changed.iter().filter(|shelf| shelf.threshold.is_some()).map(|shelf| (shelf.sku.as_str(), shelf)).collect();
-    for (sku, shelf) in watched {
-        let threshold = shelf.threshold.unwrap_or(0);
-        note_low(db, sku, shelf.supplier.as_deref(), threshold, shelf.low_since.is_some(), now)?;
+    let watched: BTreeSet<&str> =
+        changed.iter().filter(|shelf| shelf.threshold.is_some()).map(|shelf| shelf.sku.as_str()).collect();
+    for sku in watched {
+        // Whoever changes the same SKU at another location waits here, and then sees this change as well.
+        diesel::update(item::table.find(sku)).set(item::created_at.eq(item::created_at)).execute(db)?;
+        note_low(db, sku, now)?;
     }
     Ok(())
 }
 
-/// Compares what is available with the threshold; what there is of it.
-fn note_low(
-    db: &mut Db,
-    sku: &str,
-    supplier: Option<&str>,
-    threshold: i64,
-    was_low: bool,
-    now: Timestamp,
-) -> Done<i64> {
+/// Compares what is available of a SKU, which nobody else changes now, with its threshold; what there is of it.
+fn note_low(db: &mut Db, sku: &str, now: Timestamp) -> Done<i64> {
+    let watched: (Option<String>, Option<i64>, Option<i64>) =
+        item::table.find(sku).select((item::supplier, item::low_stock_threshold, item::low_since)).first(db)?;
     let available = levels::totals(db, &[sku])?.get(sku).copied().unwrap_or(0);
+    let (supplier, Some(threshold), low_since) = watched else { return Ok(available) };
     let is_low = available <= threshold;
-    if is_low == was_low {
+    if is_low == low_since.is_some() {
         return Ok(available);
     }
     let since = is_low.then_some(now.micros());
     diesel::update(item::table.find(sku)).set(item::low_since.eq(since)).execute(db)?;
     if is_low {
-        let event = Low { sku, available, low_stock_threshold: threshold, supplier };
+        let event = Low { sku, available, low_stock_threshold: threshold, supplier: supplier.as_deref() };
         outbox::put(db, "stock.low", sku, &event, now)?;
     }
     Ok(available)
@@ -141,11 +138,10 @@ pub(crate) fn set_threshold(
 ) -> Done<Threshold> {
     require(db, &BTreeSet::from([sku.as_str()]), supplier)?;
     let row = item::table.find(sku.as_str());
-    let before: (Option<String>, Option<i64>) = row.select((item::supplier, item::low_since)).first(db)?;
     let available = match threshold {
         Some(threshold) => {
             diesel::update(row).set(item::low_stock_threshold.eq(threshold)).execute(db)?;
-            note_low(db, sku, before.0.as_deref(), threshold, before.1.is_some(), now)?
+            note_low(db, sku, now)?
         }
         None => {
             let cleared = (item::low_stock_threshold.eq(None::<i64>), item::low_since.eq(None::<i64>));

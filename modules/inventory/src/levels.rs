@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::Done;
+use crate::locations;
 use crate::movements::{self, Cause, Kind};
 use crate::schema::{Backend, item, level, movement};
 
@@ -45,7 +46,6 @@ pub(crate) struct Shelf {
     pub(crate) version: i64,
     pub(crate) supplier: Option<String>,
     pub(crate) threshold: Option<i64>,
-    pub(crate) low_since: Option<i64>,
 }
 
 impl Shelf {
@@ -84,20 +84,11 @@ pub(crate) fn change(
 }
 
 fn shelf(db: &mut Db, sku: &str, location: &str) -> Done<Shelf> {
-    let known = (item::supplier, item::low_stock_threshold, item::low_since);
+    let known = (item::supplier, item::low_stock_threshold);
     let row: Option<Shelf> = level::table
         .inner_join(item::table)
         .filter(level::sku.eq(sku).and(level::location.eq(location)))
-        .select((
-            level::sku,
-            level::location,
-            level::on_hand,
-            level::reserved,
-            level::version,
-            known.0,
-            known.1,
-            known.2,
-        ))
+        .select((level::sku, level::location, level::on_hand, level::reserved, level::version, known.0, known.1))
         .first(db)
         .optional()?;
     row.ok_or_else(|| Failure::corrupt(format_args!("stock of {sku} at {location} without its SKU")))
@@ -117,23 +108,27 @@ pub(crate) fn ensure(db: &mut Db, sku: &str, location: &str) -> Done<Level> {
     Ok(level_of((sku.to_owned(), location.to_owned(), on_hand, reserved)))
 }
 
-/// An empty row. Its versions go on where those of a row that was removed ended.
+/// An empty row. Its versions go on where those of a row that was removed ended, which is certain only once this row
+/// is there.
 fn create(db: &mut Db, sku: &str, location: &str) -> Done<()> {
+    locations::keep(db, location)?;
+    insert_empty(db, sku, location)?;
     let last: Option<i64> = movement::table
         .filter(movement::sku.eq(sku).and(movement::location.eq(location)))
         .select(diesel::dsl::max(movement::version))
         .first(db)?;
-    insert_empty(db, sku, location, last.unwrap_or(0))
+    diesel::update(level::table.find((sku, location))).set(level::version.eq(last.unwrap_or(0))).execute(db)?;
+    Ok(())
 }
 
-/// An empty row for a SKU and location that never had one, or whose last movement has this `version`.
-pub(crate) fn insert_empty(db: &mut Db, sku: &str, location: &str, version: i64) -> Done<()> {
+/// An empty row for a SKU and location that never had one.
+pub(crate) fn insert_empty(db: &mut Db, sku: &str, location: &str) -> Done<()> {
     let row = (
         level::sku.eq(sku),
         level::location.eq(location),
         level::on_hand.eq(0),
         level::reserved.eq(0),
-        level::version.eq(version),
+        level::version.eq(0),
     );
     diesel::insert_into(level::table).values(row).execute(db)?;
     Ok(())

@@ -76,9 +76,16 @@ fn taken(error: diesel::result::Error) -> Failure<InventoryError> {
     if failure.is_duplicate() { Failure::Refused(InventoryError::LocationExists) } else { failure }
 }
 
+/// Refuses when it does not exist; else it stays until this transaction ends.
+pub(crate) fn keep(db: &mut Db, id: &str) -> Done<()> {
+    let kept =
+        diesel::update(location::table.find(id)).set(location::created_at.eq(location::created_at)).execute(db)?;
+    if kept == 1 { Ok(()) } else { refuse(InventoryError::UnknownLocation) }
+}
+
 /// Removes one that holds nothing and is not the default.
 pub(crate) fn remove(db: &mut Db, id: &LocationId) -> Done<()> {
-    require(db, &BTreeSet::from([id.as_str()]))?;
+    keep(db, id.as_str())?;
     let empty =
         level::table.filter(level::location.eq(id.as_str()).and(level::on_hand.eq(0)).and(level::reserved.eq(0)));
     diesel::delete(empty).execute(db)?;

@@ -130,9 +130,9 @@ fn bury(db: &mut Db, id: &ReservationId, now: Timestamp) -> Done<bool> {
 
 /// Removes tombstones that no late message can need any more, at most 500 at once.
 pub(crate) fn prune_tombstones(db: &mut Db, now: Timestamp) -> Done<usize> {
-    let old = reservation::state.eq(name(Tombstone)).and(reservation::expires_at.le(now.micros()));
-    let ids: Vec<String> = reservation::table.filter(old).select(reservation::id).limit(500).load(db)?;
-    diesel::delete(reservation::table.filter(reservation::id.eq_any(&ids))).execute(db)?;
+    let old = || reservation::state.eq(name(Tombstone)).and(reservation::expires_at.le(now.micros()));
+    let ids: Vec<String> = reservation::table.filter(old()).select(reservation::id).limit(500).load(db)?;
+    diesel::delete(reservation::table.filter(reservation::id.eq_any(&ids).and(old()))).execute(db)?;
     Ok(ids.len())
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use emporium_database::{Db, refuse};
+use emporium_database::{Db, overtaken, refuse};
 use emporium_inventory_api::{InventoryError, Level, LocationId, Sku};
 use emporium_kernel::{Quantity, Timestamp, id};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Done;
-use crate::levels::{self, ANY, Change, Shelf};
+use crate::levels::{self, ANY, Change, MOST, Shelf};
 use crate::movements::{Cause, CauseKind, Kind};
 use crate::{items, locations};
 
@@ -80,6 +80,9 @@ fn take(db: &mut Db, transfer: &Transfer) -> Done<Shelf> {
     }
     let here = levels::available_at(db, sku)?.into_iter().find(|(name, _)| name == location);
     let available = here.map_or(0, |(_, available)| available);
+    if available >= transfer.quantity.get() {
+        return overtaken();
+    }
     refuse(InventoryError::BelowReserved { sku: sku.to_owned(), available })
 }
 
@@ -89,6 +92,7 @@ fn put(db: &mut Db, transfer: &Transfer) -> Done<Shelf> {
     let change = Change { sku, location, kind: Kind::TransferIn, on_hand: transfer.quantity.get(), reserved: 0 };
     match levels::change(db, &change, ANY, cause(transfer))? {
         Some(shelf) => Ok(shelf),
+        None if levels::ensure(db, sku, location)?.on_hand + transfer.quantity.get() <= MOST => overtaken(),
         None => refuse(InventoryError::TooMuch { sku: sku.to_owned() }),
     }
 }
