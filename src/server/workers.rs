@@ -5,7 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use emporium_kernel::{Call, Finding};
+use emporium_database::{Database, lease};
+use emporium_kernel::{Call, Clock, Finding, Outage};
 use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 
@@ -46,25 +47,29 @@ pub async fn start(modules: &Arc<Modules>, draining: &Draining) -> anyhow::Resul
             let shop = recovering.clone();
             async move { shop.recover().await.map(drop).map_err(anyhow::Error::from) }
         }));
-        workers.push(every(SWEEP_EVERY, draining, move || {
+        let database = shop.database().clone();
+        workers.push(swept(SWEEP_EVERY, draining, database, move || {
             let shop = shop.clone();
             async move { shop.sweep().await.map_err(anyhow::Error::from) }
         }));
     }
     if let Some(stock) = modules.inventory.clone() {
-        workers.push(every(stock.settings().sweep_every(), draining, move || {
+        let database = stock.database().clone();
+        workers.push(swept(stock.settings().sweep_every(), draining, database, move || {
             let stock = stock.clone();
             async move { stock.sweep().await.map_err(anyhow::Error::from) }
         }));
     }
     if let Some(ledger) = modules.wallet.clone() {
-        workers.push(every(SWEEP_EVERY, draining, move || {
+        let database = ledger.database().clone();
+        workers.push(swept(SWEEP_EVERY, draining, database, move || {
             let ledger = ledger.clone();
             async move { ledger.sweep().await.map_err(anyhow::Error::from) }
         }));
     }
     if let Some(users) = modules.auth.clone() {
-        workers.push(every(SWEEP_EVERY, draining, move || {
+        let database = users.database().clone();
+        workers.push(swept(SWEEP_EVERY, draining, database, move || {
             let users = users.clone();
             async move { users.sweep().await.map_err(anyhow::Error::from) }
         }));
@@ -72,6 +77,22 @@ pub async fn start(modules: &Arc<Modules>, draining: &Draining) -> anyhow::Resul
     let proving = modules.clone();
     workers.push(every(VERIFY_EVERY, draining, move || verify(proving.clone())));
     Ok(Workers(workers))
+}
+
+/// Runs `sweep` every `period`, in one of the instances that share the database.
+fn swept<F, W>(period: Duration, draining: &Draining, database: Database, sweep: F) -> JoinHandle<()>
+where
+    F: Fn() -> W + Clone + 'static,
+    W: Future<Output = anyhow::Result<()>> + 'static,
+{
+    let term = period * 9 / 10;
+    every(period, draining, move || {
+        let (database, sweep) = (database.clone(), sweep.clone());
+        async move {
+            let now = Clock::system().now();
+            if lease::take::<Outage>(&database, "sweep", now, term).await? { sweep().await } else { Ok(()) }
+        }
+    })
 }
 
 /// Runs `round` on a tick until the process drains; a failed round is logged and the next one tries again.

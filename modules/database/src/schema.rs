@@ -13,6 +13,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    lease (name) {
+        name -> Text,
+        lease_until -> BigInt,
+    }
+}
+
+diesel::table! {
     outbox (seq) {
         seq -> BigInt,
         number -> Nullable<BigInt>,

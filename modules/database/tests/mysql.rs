@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use common::{Done, MIGRATIONS, ShelfError, put, run, shelf};
 use emporium_database::prelude::*;
-use emporium_database::{Database, Db, Lane, OpenError, Url, idempotency, refuse};
+use emporium_database::{Database, Db, Lane, OpenError, Url, idempotency, lease, refuse};
 use emporium_kernel::{Idempotency, Outage, Timestamp};
 use mariadbd::Mariadbd;
 use tokio::sync::Notify;
@@ -263,15 +263,53 @@ fn lose_the_answer_to_a_commit(server: &Mariadbd, at: &Path) {
     });
 }
 
-#[tokio::test]
-async fn a_commit_whose_answer_was_lost_is_found_by_running_the_work_again() {
+/// A server with one piece of `b`, and its database as seen through what loses the answer to the first commit.
+fn with_a_lost_answer() -> (Mariadbd, Database, tempfile::TempDir) {
     let server = Mariadbd::start();
     drop(Database::open(&url(&server), MIGRATIONS).expect("migrates"));
+    server.told("insert into `shelf-db`.shelf values ('b', 1)");
     let folder = tempfile::tempdir().expect("a folder");
     let at = folder.path().join("between");
     lose_the_answer_to_a_commit(&server, &at);
     let between = format!("mysql://root@localhost/shelf-db?unix_socket={}", at.display());
     let database = Database::open(&Url::parse(&between).expect("a URL"), MIGRATIONS).expect("opens");
+    (server, database, folder)
+}
+
+#[tokio::test]
+async fn what_is_not_repeatable_by_itself_is_done_once_though_its_answer_was_lost() {
+    let (server, database, _folder) = with_a_lost_answer();
+    let (runs, now) = (Arc::new(AtomicU32::new(0)), Timestamp::from_micros(1));
+    let counted = runs.clone();
+    let add_one = move |db: &mut Db| -> Done<()> {
+        counted.fetch_add(1, Ordering::SeqCst);
+        if idempotency::once_more(db, "of this call alone", now)? { Ok(()) } else { add(db, "b", 1) }
+    };
+    assert_eq!(database.write(add_one).await, Ok(()));
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    assert_eq!(server.told("select pieces from `shelf-db`.shelf"), "2\n");
+}
+
+#[tokio::test]
+async fn a_lease_is_one_instances_until_it_runs_out() {
+    let server = Mariadbd::start();
+    let one = Database::open(&url(&server), MIGRATIONS).expect("opens");
+    let other = Database::open(&url(&server), MIGRATIONS).expect("opens beside it");
+    let (start, term) = (Timestamp::from_micros(1_000_000), Duration::from_secs(5));
+    let take = |database: &Database, now| {
+        let database = database.clone();
+        async move { lease::take::<ShelfError>(&database, "sweep", now, term).await.expect("answers") }
+    };
+    let at_once = futures_util::future::join_all([&one, &other, &one, &other].map(|db| take(db, start))).await;
+    assert_eq!(at_once.iter().filter(|taken| **taken).count(), 1, "{at_once:?}");
+    assert!(!take(&other, start.plus(term / 2)).await);
+    assert!(take(&other, start.plus(term)).await, "whoever had it is gone");
+    assert!(!take(&one, start.plus(term)).await);
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_found_by_running_the_work_again() {
+    let (server, database, _folder) = with_a_lost_answer();
     let runs = Arc::new(AtomicU32::new(0));
     let counted = runs.clone();
     let repeatable = move |db: &mut Db| -> Done<&'static str> {
@@ -285,7 +323,7 @@ async fn a_commit_whose_answer_was_lost_is_found_by_running_the_work_again() {
     };
     assert_eq!(database.write(repeatable).await, Ok("found"));
     assert_eq!(runs.load(Ordering::SeqCst), 2);
-    assert_eq!(server.told("select name from `shelf-db`.shelf"), "a\n");
+    assert_eq!(server.told("select name from `shelf-db`.shelf"), "a\nb\n");
 }
 
 #[test]
@@ -316,7 +354,7 @@ fn a_migration_that_was_killed_before_it_was_noted_is_carried_out_again() {
 #[test]
 fn the_schema_goes_up_down_and_up_again() {
     let server = Mariadbd::start();
-    assert_eq!(MIGRATIONS.pending(&url(&server)).expect("asks").len(), 3, "and asking made nothing");
+    assert_eq!(MIGRATIONS.pending(&url(&server)).expect("asks").len(), 4, "and asking made nothing");
     for _ in 0..2 {
         drop(Database::open(&url(&server), MIGRATIONS).expect("goes up"));
         MIGRATIONS.revert(&url(&server)).expect("goes down");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, savepoint};
+use emporium_database::{Db, Failure, overtaken, savepoint};
 use emporium_inventory_api::{InventoryError, Level};
 use emporium_kernel::Timestamp;
 
@@ -50,8 +50,9 @@ fn insert(db: &mut Db, id: &str, fingerprint: &str, now: Timestamp) -> Done<()> 
 }
 
 fn stored(db: &mut Db, id: &str, fingerprint: &str) -> Done<Outcome> {
-    let (first, outcome): (String, String) =
-        command::table.find(id).select((command::fingerprint, command::outcome)).first(db)?;
+    let stored: Option<(String, String)> =
+        command::table.find(id).select((command::fingerprint, command::outcome)).first(db).optional()?;
+    let Some((first, outcome)) = stored else { return overtaken() };
     if first != fingerprint {
         return Ok(Err(InventoryError::IdReused));
     }

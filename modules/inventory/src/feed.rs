@@ -17,6 +17,8 @@ use crate::Stock;
 
 /// After so long without an event a comment shows that the stream is alive, and whether its reader still is.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often it is looked for events of other processes.
+const LOOK: Duration = Duration::from_secs(1);
 /// What is committed within this time is read at once.
 const GATHER: Duration = Duration::from_millis(50);
 const AT_ONCE: u16 = 100;
@@ -30,6 +32,8 @@ struct Feed {
     commits: watch::Receiver<u64>,
     drains: watch::Receiver<bool>,
     end: Pin<Box<Sleep>>,
+    /// For how long nothing was sent.
+    quiet: Duration,
     _seat: OwnedSemaphorePermit,
 }
 
@@ -50,6 +54,7 @@ pub(crate) async fn open(
         commits: stock.database.commits(),
         drains: stock.drained.subscribe(),
         end: Box::pin(sleep(Duration::from_secs(stock.settings.stream_secs.max(1)))),
+        quiet: Duration::ZERO,
         _seat: seat,
     };
     Ok(futures_util::stream::unfold(feed, Feed::next))
@@ -78,7 +83,7 @@ impl Feed {
         let after = After { number: self.number, limit: AT_ONCE };
         let events = outbox::after::<InventoryError>(&self.database, after).await.ok()?.events;
         let Some(last) = events.last() else { return Some(false) };
-        self.number = last.number;
+        (self.number, self.quiet) = (last.number, Duration::ZERO);
         let supplier = self.supplier.as_deref();
         self.ready.extend(events.iter().filter(|event| may_see(supplier, event)).map(render));
         Some(true)
@@ -92,7 +97,14 @@ impl Feed {
             }
             drained = self.drains.changed() => drained.ok()?,
             () = &mut self.end => return None,
-            () = sleep(KEEP_ALIVE) => self.ready.push_back(Bytes::from_static(b": still here\n\n")),
+            // Other processes that write to the database cannot wake this one.
+            () = sleep(LOOK) => {
+                self.quiet += LOOK;
+                if self.quiet >= KEEP_ALIVE {
+                    self.quiet = Duration::ZERO;
+                    self.ready.push_back(Bytes::from_static(b": still here\n\n"));
+                }
+            }
         }
         Some(())
     }

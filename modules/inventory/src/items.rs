@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::error::Done;
 use crate::levels::{self, Shelf};
 use crate::locations::MAIN;
-use crate::schema::{Backend, item};
+use crate::schema::{Backend, item, level};
 
 /// How many SKUs one statement asks for, and one transaction registers.
 pub(crate) const AT_ONCE: usize = 1_000;
@@ -23,6 +23,9 @@ type Known = BTreeMap<String, (String, Option<String>)>;
 pub(crate) fn register(db: &mut Db, skus: &[Registration], now: Timestamp) -> Done<Vec<Sku>> {
     let mut known = known(db, skus)?;
     let mut created = Vec::new();
+    // In one order, whoever registers what.
+    let mut skus: Vec<&Registration> = skus.iter().collect();
+    skus.sort_by_key(|new| new.sku.as_str());
     for new in skus {
         let described = (new.title.clone(), new.supplier.clone());
         match known.insert(new.sku.to_string(), described.clone()) {
@@ -137,6 +140,10 @@ pub(crate) fn set_threshold(
     now: Timestamp,
 ) -> Done<Threshold> {
     require(db, &BTreeSet::from([sku.as_str()]), supplier)?;
+    // Whoever is changing its stock now does not yet know of the threshold, so it is waited for.
+    diesel::update(level::table.filter(level::sku.eq(sku.as_str())))
+        .set(level::version.eq(level::version))
+        .execute(db)?;
     let row = item::table.find(sku.as_str());
     let available = match threshold {
         Some(threshold) => {

@@ -68,7 +68,13 @@ pub(crate) fn rename(db: &mut Db, id: &LocationId, name: &str) -> Done<Location>
     if diesel::update(row).set(location::name.eq(name)).execute(db).map_err(taken)? == 0 {
         return refuse(InventoryError::UnknownLocation);
     }
-    Ok(read(row.first(db)?))
+    find(db, id)
+}
+
+/// One of them.
+pub(crate) fn find(db: &mut Db, id: &LocationId) -> Done<Location> {
+    let row: Option<Row> = location::table.find(id.as_str()).first(db).optional()?;
+    row.map_or_else(|| refuse(InventoryError::UnknownLocation), |row| Ok(read(row)))
 }
 
 fn taken(error: diesel::result::Error) -> Failure<InventoryError> {

@@ -153,7 +153,7 @@ pub struct MovementCause {
 /// One change of the stock of a SKU at a location, and what it led to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Movement {
-    /// Its place in the story; later ones have larger numbers.
+    /// Its place in the story; of the same stock, later ones have larger numbers.
     pub number: i64,
     /// What.
     pub sku: Sku,

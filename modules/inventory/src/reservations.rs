@@ -13,7 +13,7 @@ use emporium_kernel::{Timestamp, Verdict};
 
 use crate::error::Done;
 use crate::items;
-use crate::levels::{self, ANY, Change, Shelf};
+use crate::levels::{self, ANY, Change, MOST, Shelf};
 use crate::locations::{self, MAIN};
 use crate::movements::{Cause, CauseKind, Kind};
 use crate::schema::{reservation, reservation_line};
@@ -30,7 +30,7 @@ pub(crate) fn expire_due(db: &mut Db, at_once: u16, now: Timestamp) -> Done<usiz
     let ids: Vec<String> = reservation::table
         .filter(due)
         .select(reservation::id)
-        .order(reservation::expires_at)
+        .order((reservation::expires_at, reservation::id))
         .limit(at_once.clamp(1, 500).into())
         .load(db)?;
     expire_each(db, &ids, now)
@@ -191,10 +191,15 @@ fn move_line(db: &mut Db, line: &Line, kind: Kind, now: Timestamp) -> Done<Shelf
 
 /// The row that returned goods came from was removed meanwhile, perhaps with its location.
 fn put_back_elsewhere(db: &mut Db, change: Change<'_>, cause: Cause<'_>) -> Done<Shelf> {
-    let location = if locations::exists(db, change.location)? { change.location } else { MAIN };
+    let location = match locations::keep(db, change.location) {
+        Ok(()) => change.location,
+        Err(Failure::Refused(_)) => MAIN,
+        Err(failure) => return Err(failure),
+    };
     levels::ensure(db, change.sku, location)?;
     match levels::change(db, &Change { location, ..change }, ANY, cause)? {
         Some(shelf) => Ok(shelf),
+        None if levels::ensure(db, change.sku, location)?.on_hand + change.on_hand <= MOST => overtaken(),
         None => refuse(InventoryError::TooMuch { sku: change.sku.to_owned() }),
     }
 }

@@ -1,6 +1,7 @@
 //! Locations over HTTP.
 
 use actix_web::web;
+use emporium_database::idempotency;
 use emporium_inventory_api::{InventoryError, LocationId};
 use emporium_kernel::{Answer, Json, Line, Path, Problem, Query, ServedPage, Staff, Window};
 use schemars::JsonSchema;
@@ -33,7 +34,10 @@ pub(super) async fn create(
     let now = stock.clock.now();
     let id = LocationId::new(now, &stock.random);
     let path = format!("/v1/admin/locations/{id}");
-    let work = move |db: &mut _| locations::create(db, &id, &new.name, now);
+    let work = move |db: &mut _| match idempotency::once_more(db, id.as_str(), now)? {
+        true => locations::find(db, &id),
+        false => locations::create(db, &id, &new.name, now),
+    };
     let location = stock.database.write::<_, InventoryError, _>(work).await?;
     Ok(Answer::new(location).at(path))
 }
@@ -53,6 +57,10 @@ pub(super) async fn remove(
     stock: web::Data<Stock>,
     Path(id): Path<LocationId>,
 ) -> Result<Answer<(), 204>, Problem> {
-    let work = move |db: &mut _| locations::remove(db, &id);
+    let (now, command) = (stock.clock.now(), stock.random.token::<16>());
+    let work = move |db: &mut _| match idempotency::once_more(db, &command, now)? {
+        true => Ok(()),
+        false => locations::remove(db, &id),
+    };
     Ok(Answer::new(stock.database.write::<_, InventoryError, _>(work).await?))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use actix_web::web;
-use emporium_database::idempotency::once;
+use emporium_database::idempotency::{self, once};
 use emporium_inventory_api::{AdjustRow, Available, Change, InventoryError, Level, LocationId, Sku};
 use emporium_kernel::{Answer, Anyone, Idempotent, Json, Line, Problem, Query, Seller, ServedPage, Window, id};
 use schemars::JsonSchema;
@@ -64,7 +64,11 @@ pub(super) async fn remove(
 ) -> Result<Answer<(), 204>, Problem> {
     let supplier = seller.supplier().map(str::to_owned);
     let location = row.location.unwrap_or_else(main_location);
+    let (now, command) = (stock.clock.now(), stock.random.token::<16>());
     let remove = move |db: &mut _| {
+        if idempotency::once_more(db, &command, now)? {
+            return Ok(true);
+        }
         items::require(db, &BTreeSet::from([row.sku.as_str()]), supplier.as_deref())?;
         levels::remove(db, &row.sku, &location)
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, refuse, savepoint};
+use emporium_database::{Db, Failure, overtaken, refuse, savepoint};
 use emporium_inventory_api::lifecycle::Request;
 use emporium_inventory_api::{InventoryError, Reservation, ReservationId, ReservationState, Reserve, Shortage, Sku};
 use emporium_kernel::{Timestamp, Verdict, derived_id};
@@ -61,7 +61,7 @@ pub(crate) fn reserve(db: &mut Db, wanted: &Wanted) -> Done<Outcome> {
     }
     let mut taken = take_all_or_none(db, wanted)?;
     if let Err(InventoryError::OutOfStock { short }) = &taken
-        && expire_holders(db, short, wanted.now)? > 0
+        && (expire_holders(db, short, wanted.now)? > 0 || has_come_free(db, short)?)
     {
         taken = take_all_or_none(db, wanted)?;
     }
@@ -94,10 +94,12 @@ fn store_refusal(db: &mut Db, id: &ReservationId, refusal: &InventoryError) -> D
 
 /// The answer to an id that came before.
 fn repeated(db: &mut Db, wanted: &Wanted) -> Done<Outcome> {
-    let (state, outcome, fingerprint): (String, Option<String>, String) = reservation::table
+    let first: Option<(String, Option<String>, String)> = reservation::table
         .find(wanted.id.as_str())
         .select((reservation::state, reservation::outcome, reservation::fingerprint))
-        .first(db)?;
+        .first(db)
+        .optional()?;
+    let Some((state, outcome, fingerprint)) = first else { return overtaken() };
     let state = stored(&state)?;
     if state != Tombstone && fingerprint != wanted.fingerprint {
         return Ok(Err(InventoryError::IdReused));
@@ -156,8 +158,8 @@ fn take(db: &mut Db, wanted: &Wanted, sku: &str, pieces: i64, changed: &mut Vec<
     for (location, some) in &taken {
         insert_line(db, wanted, sku, location, *some)?;
     }
-    let all: i64 = taken.values().sum();
-    if all < pieces { short_of(db, sku, pieces, all).map(Some) } else { Ok(None) }
+    // Others took what was seen, again and again.
+    if taken.values().sum::<i64>() < pieces { overtaken() } else { Ok(None) }
 }
 
 /// The first location that has `left`, else the first that has any.
@@ -190,6 +192,13 @@ fn short_of(db: &mut Db, sku: &str, requested: i64, available: i64) -> Done<Shor
         Some(sku) => Ok(Shortage { sku: Sku::stored(sku), requested, available }),
         None => refuse(InventoryError::UnknownSku { sku: sku.to_owned() }),
     }
+}
+
+/// Whether there is more by now of something that was short: somebody else expired what held it.
+fn has_come_free(db: &mut Db, short: &[Shortage]) -> Done<bool> {
+    let skus: Vec<&str> = short.iter().map(|shortage| shortage.sku.as_str()).collect();
+    let now = levels::totals(db, &skus)?;
+    Ok(short.iter().any(|shortage| now.get(shortage.sku.as_str()).is_some_and(|now| *now > shortage.available)))
 }
 
 /// Expires due reservations that hold what is short; how many.
