@@ -20,6 +20,9 @@ use emporium_kernel::{Idempotency, Outage, Timestamp};
 use mariadbd::Mariadbd;
 use tokio::sync::Notify;
 
+/// More than there are workers.
+const MANY: usize = 32;
+
 struct Shop {
     database: Database,
     server: Mariadbd,
@@ -30,6 +33,20 @@ impl Shop {
         let server = Mariadbd::start();
         let database = Database::open(&url(&server), MIGRATIONS).expect("opens");
         Self { database, server }
+    }
+
+    /// Writes as many at once as keep every worker busy.
+    async fn fill(&self, name: &str) {
+        let names = (0..MANY).map(|number| format!("{name}{number:02}"));
+        let writes = names.map(|name| {
+            self.database.write(move |db| {
+                std::thread::sleep(Duration::from_millis(2));
+                put(&name)(db)
+            })
+        });
+        for written in futures_util::future::join_all(writes).await {
+            written.expect("writes");
+        }
     }
 
     async fn names(&self) -> Vec<String> {
@@ -91,8 +108,8 @@ async fn a_refusal_undoes_all_of_its_work() {
         panic!("on purpose")
     };
     assert_eq!(shop.database.write(panics).await, Err(ShelfError::Outage(Outage::Internal)));
-    shop.database.write(put("whole")).await.expect("writes");
-    assert_eq!(shop.names().await, ["whole"]);
+    shop.fill("whole").await;
+    assert!(shop.names().await.iter().all(|name| name.starts_with("whole")));
 }
 
 #[tokio::test]
@@ -174,6 +191,25 @@ async fn equal_keys_at_once_have_one_effect() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_kept_for_its_key_and_its_effect_is_not() {
+    let shop = Shop::new();
+    let once = |name: &'static str| {
+        let key = Idempotency { scope: "u".to_owned(), key: "k".to_owned(), fingerprint: "f".to_owned() };
+        shop.database.write::<_, ShelfError, _>(move |db| {
+            idempotency::once(db, &key, Timestamp::from_micros(1), 201, |db| {
+                put(name)(db)?;
+                refuse::<(), ShelfError>(ShelfError::Short { available: 3 })
+            })
+        })
+    };
+    let first = once("a").await.expect("answers");
+    assert_eq!((first.status, first.replayed), (409, false));
+    let again = once("b").await.expect("answers");
+    assert_eq!((again.status, again.replayed, again.body), (409, true, first.body));
+    assert!(shop.names().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_read_sees_one_state_and_cannot_write() {
     let shop = Shop::new();
     shop.database.write(put("a")).await.expect("writes");
@@ -211,15 +247,16 @@ async fn names_are_compared_byte_for_byte() {
 #[tokio::test]
 async fn a_server_that_died_is_busy_and_what_it_acknowledged_is_there_when_it_is_back() {
     let mut shop = Shop::new();
-    shop.database.write(put("a")).await.expect("writes");
+    shop.fill("a").await;
     shop.server.kill();
     let refused = shop.database.write_in(Lane::New, put("b")).await;
     assert_eq!(refused, Err(ShelfError::Outage(Outage::Busy)), "it was never begun");
     assert!(!shop.database.is_ready().await);
     shop.server.serve();
     assert!(shop.database.is_ready().await);
-    shop.database.write(put("c")).await.expect("writes again");
-    assert_eq!(shop.names().await, ["a", "c"]);
+    shop.fill("c").await;
+    let names = shop.names().await;
+    assert!(names.len() == 2 * MANY && names.iter().all(|name| !name.starts_with('b')), "{names:?}");
 }
 
 /// Stands between a database and its server until a commit has gone through, and then loses its answer.
