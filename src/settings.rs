@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use emporium_database::Url;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -166,7 +166,9 @@ impl Settings {
             (url, "") => Url::parse(url).context(key),
             ("", file) => {
                 let text = std::fs::read_to_string(file).with_context(|| format!("{key}_file {file}"))?;
-                Url::parse(text.lines().next().unwrap_or_default().trim()).with_context(|| format!("{key}_file {file}"))
+                // What stands there is secret, also when it is wrong.
+                let url = Url::parse(text.lines().next().unwrap_or_default().trim());
+                url.map_err(|_| anyhow!("the first line of {key}_file {file} is no database URL of this build"))
             }
             _ => anyhow::bail!("{key} and {key}_file are both set; keep one"),
         }

@@ -71,13 +71,40 @@ fn names(folder: &Path) -> BTreeSet<String> {
     entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
 }
 
+/// The constraints of a folder of migrations as both engines write them, and the names of its indexes.
+fn rules(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).expect("migrations") {
+        let text = std::fs::read_to_string(entry.expect("an entry").path().join("up.sql")).expect("an up.sql");
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
+        let text = lines.replace(['`'], "").replace("char_length(", "length(").replace(" autoincrement", "");
+        for piece in text.split("constraint ").skip(1) {
+            let piece = piece.split("\n) ").next().unwrap_or_default();
+            let piece = piece.split(",\n    key ").next().unwrap_or_default();
+            let words: Vec<&str> = piece.split_whitespace().collect();
+            found.insert(words.join(" ").trim_end_matches(',').to_owned());
+        }
+        let keys = text.lines().filter_map(|line| {
+            let line = line.trim_start();
+            let of_table = |key: &&str| key.split_whitespace().nth(1).is_some_and(|columns| columns.starts_with('('));
+            line.strip_prefix("create index ").or_else(|| line.strip_prefix("key ").filter(of_table))
+        });
+        found.extend(keys.filter_map(|key| key.split_whitespace().next()).map(|name| format!("index {name}")));
+    }
+    // There the key of the numbers holds those without one in their order.
+    found.remove("index outbox_unnumbered");
+    found
+}
+
 #[test]
-fn twins_have_the_same_names_and_the_same_columns() {
+fn twins_have_the_same_names_columns_and_rules() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
     for module in MODULES.map(|(module, _)| module).into_iter().chain(["database"]) {
         let (sqlite, mysql) = (root.join(module).join("sqlite"), root.join(module).join("mysql"));
         assert_eq!(names(&sqlite), names(&mysql), "{module}");
         assert_eq!(columns(&sqlite), columns(&mysql), "{module}");
+        assert_eq!(rules(&sqlite), rules(&mysql), "{module}");
+        assert!(rules(&sqlite).iter().any(|rule| rule.contains("check (")), "{module}");
         assert!(columns(&sqlite).len() > 5, "{module}");
     }
 }

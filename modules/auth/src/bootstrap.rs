@@ -64,7 +64,7 @@ fn file(data_dir: &Path) -> PathBuf {
 /// Waits for the database while the process starts, inside or outside of a runtime.
 fn wait<T: Send>(work: impl Future<Output = Result<T, AuthError>> + Send) -> Result<T, AuthError> {
     let run = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| {
             tracing::error!(%error, "no runtime to wait in");
             AuthError::from(Outage::Internal)
         })?;

@@ -34,7 +34,7 @@ pub(crate) enum Place {
 
 impl Url {
     /// Reads `sqlite://` and a path, or, with the feature `mysql`, `mysql://user:password@host:port/database`; after it may
-    /// follow `?unix_socket=`, `ssl_mode=` (`required`, `verify_identity`, ...) and `ssl_ca=`.
+    /// follow `?unix_socket=` or `?ssl_ca=`, a file with the certificates that the server's must come from.
     pub fn parse(text: &str) -> Result<Self, OpenError> {
         if text.starts_with("mysql://") {
             return Self::of_server(text);
@@ -57,11 +57,15 @@ impl Url {
 
     /// The text of a URL without its password, whatever else may be wrong with it.
     pub fn hide(text: &str) -> String {
-        let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+        let begin = text.find("://").map_or(0, |at| at + 3);
+        let rest = &text[begin..];
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let secret = authority.rsplit_once('@').and_then(|(account, _)| account.split_once(':')).map(|(user, _)| user);
-        let after = authority.rfind('@').map_or("", |at| &rest[at..]);
-        secret.map_or_else(|| text.to_owned(), |user| format!("{scheme}://{user}:…{after}"))
+        // A password with one of these signs in it is not written as it must be, but it is a password.
+        let end = authority.rfind('@').or_else(|| rest.rfind('@')).unwrap_or(0);
+        match rest[..end].find(':') {
+            Some(colon) => format!("{}:…{}", &text[..begin + colon], &rest[end..]),
+            None => text.to_owned(),
+        }
     }
 
     /// The database file at `path`.
@@ -134,6 +138,8 @@ mod tests {
             ("mysql://shop@db/shop", "mysql://shop@db/shop"),
             ("sqlite://a:b@c.db", "sqlite://a:…@c.db"),
             ("data/shop.db", "data/shop.db"),
+            ("mysql://shop:pa/s@s#1@db/shop", "mysql://shop:…@db/shop"),
+            ("shop:pw@db/x", "shop:…@db/x"),
         ];
         for (text, shown) in hidden {
             assert_eq!(Url::hide(text), shown);

@@ -80,19 +80,25 @@ pub fn point<E>(db: &mut Db, key: &Idempotency, target: &str, now: Timestamp) ->
 /// Whether this very work was carried out before, and only the answer to its commit was lost: for work that is not
 /// repeatable by itself. `id` is the work's own; it is captured, and nobody else has it.
 pub fn once_more<E>(db: &mut Db, id: &str, now: Timestamp) -> Result<bool, Failure<E>> {
-    match db {
-        // There a commit that was not answered ends the process.
-        Db::Sqlite(_) => Ok(false),
-        #[cfg(feature = "mysql")]
-        Db::Mysql(_) => {
-            let key = Idempotency { scope: "command".to_owned(), key: id.to_owned(), fingerprint: String::new() };
-            let before = seen(db, &key)? != Seen::Never;
-            if !before {
-                point(db, &key, "", now)?;
-            }
-            Ok(before)
-        }
+    let before = was_done(db, id)?;
+    if !before && is_of_server(db) {
+        point(db, &command(id), "", now)?;
     }
+    Ok(before)
+}
+
+/// The same, but nothing is noted when it was not.
+pub fn was_done<E>(db: &mut Db, id: &str) -> Result<bool, Failure<E>> {
+    Ok(is_of_server(db) && seen(db, &command(id))? != Seen::Never)
+}
+
+/// Elsewhere a commit that is not answered ends the process.
+fn is_of_server(db: &Db) -> bool {
+    !matches!(db, Db::Sqlite(_))
+}
+
+fn command(id: &str) -> Idempotency {
+    Idempotency { scope: "command".to_owned(), key: id.to_owned(), fingerprint: String::new() }
 }
 
 /// The refusal of a key that came before with another request.

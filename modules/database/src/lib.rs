@@ -41,6 +41,9 @@ use readers::Readers;
 /// How old what was read from a server may become in memory.
 const MOST_AGE: Duration = Duration::from_secs(1);
 
+/// How long anybody waits for a server.
+const MOST_PATIENCE: Duration = Duration::from_secs(30);
+
 /// What can go wrong when a database is opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -155,7 +158,8 @@ impl Database {
             let _turn = turn;
             inner.readers.run(work)
         });
-        done.await.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Panicked)))
+        let done = self.0.in_time(done).await.ok_or(StorageError::Lost)?;
+        done.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Panicked)))
     }
 
     /// Runs `work` as a transaction of its own and answers when it is durable.
@@ -190,7 +194,8 @@ impl Database {
         let queue = self.0.queue.as_ref().ok_or(StorageError::ReadOnly)?;
         let (reply, answer) = oneshot::channel();
         queue.push(lane, Task::boxed(work, reply))?;
-        answer.await.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Stopped)))
+        let answer = self.0.in_time(answer).await.ok_or(StorageError::Unknown)?;
+        answer.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Stopped)))
     }
 
     /// [`Database::write_in`] for a step that others build on, which must survive a crash at any moment: a test can end
@@ -242,11 +247,23 @@ impl Database {
         }
         let writers = std::mem::take(&mut *self.0.writers.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         for writer in writers {
-            if writer.join().is_err() {
+            if self.is_shared() && !ends_in_time(&writer) {
+                tracing::error!("a writer waits for a server that does not answer; it is left behind");
+            } else if writer.join().is_err() {
                 tracing::error!("a writer ended with a panic");
             }
         }
     }
+}
+
+fn ends_in_time(writer: &JoinHandle<()>) -> bool {
+    let step = Duration::from_millis(5);
+    let mut left = MOST_PATIENCE;
+    while !writer.is_finished() && !left.is_zero() {
+        std::thread::sleep(step);
+        left = left.saturating_sub(step);
+    }
+    writer.is_finished()
 }
 
 fn open_file(
@@ -276,6 +293,16 @@ fn open_server(
     migrations.run(&mut first)?;
     drop(migrating);
     mysql::Workers::start(server, queue, changed)
+}
+
+impl Inner {
+    /// Waits for an answer: of a file as long as it takes, of a server, which may have vanished without a word, not for ever.
+    async fn in_time<F: Future>(&self, answer: F) -> Option<F::Output> {
+        if self.url.path().is_some() {
+            return Some(answer.await);
+        }
+        tokio::time::timeout(MOST_PATIENCE, answer).await.ok()
+    }
 }
 
 impl Drop for Inner {

@@ -18,7 +18,7 @@ use crate::{Db, OpenError, StorageError};
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Server(Url);
 
-/// What no server may choose for us. A name is compared byte for byte by the tables themselves.
+/// What no server may choose for us. How names are compared the tables say themselves.
 const SESSION: &str = "set session sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,\
     ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY', \
     innodb_lock_wait_timeout = 2, lc_messages = 'en_US', autocommit = 0";
@@ -28,6 +28,9 @@ impl Server {
     pub(crate) fn parse(text: &str) -> Result<Self, OpenError> {
         let refused = |why: &str| OpenError::ServerUrl(why.to_owned());
         let url = Url::parse(text).map_err(|error| refused(&error.to_string()))?;
+        if url.query_pairs().any(|(key, _)| key == "ssl_mode") {
+            return Err(refused("ssl_mode is not heard by libmariadb; give ssl_ca, and nothing is sent in the clear"));
+        }
         let name = url.path().trim_start_matches('/');
         let plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         if name.is_empty() || name.len() > 64 || !plain(name) {
@@ -43,11 +46,24 @@ impl Server {
 
     /// Whether the database was ever created.
     pub(crate) fn exists(&self) -> Result<bool, OpenError> {
-        match MysqlConnection::establish(self.0.as_str()) {
-            Ok(_) => Ok(true),
-            Err(error) if is_unknown_database(&error) => Ok(false),
-            Err(error) => Err(self.unreachable(&error)),
+        let Err(error) = MysqlConnection::establish(self.0.as_str()) else { return Ok(true) };
+        // Its words depend on the server's language, so the server is asked once more, and for what there is.
+        let mut mysql = self.without_database().map_err(|_| self.unreachable(&error))?;
+        let named = schemata::table.filter(schemata::schema_name.eq(self.database())).count();
+        match named.get_result(&mut mysql) {
+            Ok(0_i64) => Ok(false),
+            // Somebody has just made it, or it was something else.
+            Ok(_) => {
+                MysqlConnection::establish(self.0.as_str()).map(|_| true).map_err(|error| self.unreachable(&error))
+            }
+            Err(_) => Err(self.unreachable(&error)),
         }
+    }
+
+    fn without_database(&self) -> ConnectionResult<MysqlConnection> {
+        let mut server = self.0.clone();
+        server.set_path("/");
+        MysqlConnection::establish(server.as_str())
     }
 
     /// Creates the database if it is not there and the account may.
@@ -55,9 +71,7 @@ impl Server {
         if self.exists()? {
             return Ok(());
         }
-        let mut none = self.0.clone();
-        none.set_path("/");
-        let mut mysql = MysqlConnection::establish(none.as_str()).map_err(|error| self.unreachable(&error))?;
+        let mut mysql = self.without_database().map_err(|error| self.unreachable(&error))?;
         let name = self.database();
         let create = format!("create database if not exists `{name}` character set utf8mb4 collate utf8mb4_bin");
         mysql.batch_execute(&create).map_err(|error| self.failed(&error))
@@ -77,7 +91,26 @@ impl Server {
         let mut mysql = MysqlConnection::establish(self.0.as_str()).map_err(|error| self.unreachable(&error))?;
         let settings = format!("{SESSION}; set session transaction isolation level {transactions}");
         mysql.batch_execute(&settings).map_err(|error| self.failed(&error))?;
+        self.check_encryption(&mut mysql)?;
         Ok(mysql)
+    }
+
+    /// Where certificates are given to trust in, nothing is sent in the clear.
+    fn check_encryption(&self, mysql: &mut MysqlConnection) -> Result<(), OpenError> {
+        #[derive(QueryableByName)]
+        struct Cipher {
+            #[diesel(sql_type = diesel::sql_types::Text, column_name = "Value")]
+            value: String,
+        }
+        if !self.0.query_pairs().any(|(key, _)| key == "ssl_ca") {
+            return Ok(());
+        }
+        #[expect(clippy::disallowed_methods, reason = "the state of a session has no query builder")]
+        let found = diesel::sql_query("show session status like 'Ssl_cipher'").get_result::<Cipher>(mysql);
+        match found {
+            Ok(cipher) if !cipher.value.is_empty() => Ok(()),
+            _ => Err(OpenError::Connection(format!("{self}: the connection is not encrypted, though ssl_ca is given"))),
+        }
     }
 
     /// Warns when the server may forget what it said was committed.
@@ -114,8 +147,10 @@ impl Server {
     }
 }
 
-fn is_unknown_database(error: &ConnectionError) -> bool {
-    error.to_string().starts_with("Unknown database")
+diesel::table! {
+    information_schema.schemata (schema_name) {
+        schema_name -> Text,
+    }
 }
 
 impl fmt::Display for Server {
@@ -131,7 +166,13 @@ pub(crate) fn error_of(message: &str) -> Option<StorageError> {
     let says = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     if says(&["deadlock found", "lock wait timeout exceeded", "record has changed since last read"]) {
         Some(StorageError::Conflict)
-    } else if says(&["server has gone away", "lost connection to", "connection was killed", "shutdown in progress"]) {
+    } else if says(&[
+        "server has gone away",
+        "lost connection to",
+        "connection was killed",
+        "shutdown in progress",
+        "because of inactivity",
+    ]) {
         Some(StorageError::Lost)
     } else if says(&["no space left on device", "disk full", "disk is full"])
         || (message.starts_with("the table '") && message.ends_with("' is full"))

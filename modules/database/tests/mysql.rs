@@ -401,6 +401,18 @@ fn the_schema_goes_up_down_and_up_again() {
 }
 
 #[test]
+fn nothing_is_sent_in_the_clear_where_a_certificate_is_asked_for() {
+    let server = Mariadbd::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, "").expect("writes");
+    let url = format!("{}&ssl_ca={}", server.url("shelf"), ca.display());
+    assert!(Database::open(&Url::parse(&url).expect("a URL"), MIGRATIONS).is_err(), "the server cannot encrypt");
+    let mode = format!("{}&ssl_mode=required", server.url("shelf"));
+    assert!(matches!(Url::parse(&mode), Err(OpenError::ServerUrl(why)) if why.contains("ssl_ca")));
+}
+
+#[test]
 fn a_server_that_is_not_there_or_knows_no_such_account_is_named_without_the_password() {
     let server = Mariadbd::start();
     let stranger = server.url("shelf").replace("root@", "nobody:s3cret@");

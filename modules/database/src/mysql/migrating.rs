@@ -21,7 +21,7 @@ impl Migrating {
         let failed = |error: diesel::result::Error| OpenError::Connection(format!("{server}: {error}"));
         let prepare = format!(
             "set session innodb_lock_wait_timeout = {PATIENCE_SECS};
-            create table if not exists migrating (id integer not null, primary key (id));
+            create table if not exists migrating (id integer not null, primary key (id)) engine = InnoDB;
             insert ignore into migrating (id) values (1); commit;
             update migrating set id = id where id = 1"
         );

@@ -93,6 +93,9 @@ impl Worker {
                     self.changed.send_modify(|commits| *commits += 1);
                     return job.answer();
                 }
+                // What the storage refuses now it may have done before.
+                Run::Refused if unknown && job.failure().is_some() => return job.fail(StorageError::Unknown),
+                Run::Failed(_) if unknown => return job.fail(StorageError::Unknown),
                 Run::Refused => return job.answer(),
                 Run::Failed(error) => return job.fail(error),
                 Run::Unknown if last => return job.fail(StorageError::Unknown),
@@ -118,10 +121,15 @@ impl Worker {
             return self.commit();
         }
         let passes = job.failure().is_some_and(StorageError::passes);
-        if matches!(job.failure(), Some(StorageError::Lost)) || self.roll_back().is_err() {
+        let failed = job.failure().is_some();
+        // A server that only reads now was the writer before: whoever is it now is found by connecting anew.
+        let moved = matches!(job.failure(), Some(StorageError::Lost | StorageError::Locked));
+        if moved || self.roll_back().is_err() {
             self.db = None;
+            // A failure that nobody knows, on a connection that is gone.
+            return if failed && !passes && !moved { Run::Undone(Some(StorageError::Lost)) } else { ended(passes) };
         }
-        if passes { Run::Undone(None) } else { Run::Refused }
+        ended(passes)
     }
 
     fn commit(&mut self) -> Run {
@@ -137,6 +145,7 @@ impl Worker {
         }
         if self.roll_back().is_err() {
             self.db = None;
+            return Run::Unknown;
         }
         tracing::warn!(%error, database = self.server.database(), "a commit failed");
         if error.passes() { Run::Undone(Some(error)) } else { Run::Failed(error) }
@@ -160,6 +169,10 @@ impl Worker {
         let part = u32::try_from(self.number).unwrap_or(1);
         std::thread::sleep(longest * part / u32::try_from(WORKERS).unwrap_or(1));
     }
+}
+
+fn ended(passes: bool) -> Run {
+    if passes { Run::Undone(None) } else { Run::Refused }
 }
 
 fn now() -> Instant {

@@ -1,6 +1,6 @@
 //! Making, changing and reading categories.
 
-use emporium_database::{Db, Lane, Stale, refuse};
+use emporium_database::{Db, Lane, Stale, idempotency, refuse};
 use emporium_shop_api::ProductId;
 
 use super::category::{self, Category, CategoryDraft, CategoryKey, CategoryPatch};
@@ -47,7 +47,16 @@ impl Shop {
         patch: CategoryPatch,
     ) -> Result<Category, ShopError> {
         let is_renamed = patch.name.is_some();
-        let change = move |db: &mut Db| Ok((category::change(db, &key, seen, &patch)?, Stale::Everything));
+        let (now, command) = (self.clock.now(), self.random.token::<16>());
+        let change = move |db: &mut Db| {
+            if !idempotency::once_more(db, &command, now)? {
+                return Ok((category::change(db, &key, seen, &patch)?, Stale::Everything));
+            }
+            // By the slug that it has since then.
+            let key = patch.slug.clone().map_or_else(|| key.clone(), CategoryKey::Slug);
+            let changed = category::by_key(db, &key)?;
+            changed.map_or_else(|| refuse(ShopError::NotFound), |changed| Ok((changed, Stale::Everything)))
+        };
         let category = self.change_catalogue(change).await?;
         if is_renamed {
             self.rewrite_terms(category.id.clone()).await?;
@@ -57,7 +66,14 @@ impl Shop {
 
     /// Removes an empty category.
     pub(crate) async fn remove_category(&self, key: CategoryKey, seen: Option<i64>) -> Result<(), ShopError> {
-        self.change_catalogue(move |db| Ok((category::remove(db, &key, seen)?, Stale::Nothing))).await
+        let (now, command) = (self.clock.now(), self.random.token::<16>());
+        let remove = move |db: &mut Db| {
+            if !idempotency::once_more(db, &command, now)? {
+                category::remove(db, &key, seen)?;
+            }
+            Ok(((), Stale::Nothing))
+        };
+        self.change_catalogue(remove).await
     }
 
     /// Makes the products of a category be found by its present name, in small transactions.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
-use emporium_database::{Db, Stale, refuse};
+use emporium_database::{Db, Stale, idempotency, refuse};
 use emporium_kernel::{Call, ETag, Outage, Page};
 use emporium_shop_api::ProductId;
 use schemars::JsonSchema;
@@ -129,8 +129,11 @@ impl Shop {
         patch: ProductPatch,
         supplier: Option<String>,
     ) -> Result<Product, ShopError> {
-        let now = self.clock.now();
+        let (now, command) = (self.clock.now(), self.random.token::<16>());
         let change = move |db: &mut Db| {
+            if idempotency::once_more(db, &command, now)? {
+                return Ok((load::written(db, &id)?, Stale::Everything));
+            }
             let current = current(db, &id, seen, supplier.as_deref())?;
             let wanted = patch.clone().on(&current);
             let Some(saved) = save::replace(db, &current, &wanted, now)? else {

@@ -53,7 +53,7 @@ impl Shop {
                 Ok(Cancelled::Now(begin(db, order, reason, &actor, now, lease)?))
             }
             // This very request was carried out before, and only its commit was in doubt.
-            Seen::Target(target) if target == id.as_str() && idempotency::once_more(db, &command, now)? => {
+            Seen::Target(target) if target == id.as_str() && idempotency::was_done(db, &command)? => {
                 Ok(Cancelled::Now(own(db, &target, (!staff).then_some(actor.as_str()))?))
             }
             Seen::Target(target) if target == id.as_str() => {

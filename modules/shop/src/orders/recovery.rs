@@ -86,13 +86,16 @@ impl Shop {
         let (now, command) = (self.clock.now(), self.random.token::<16>());
         self.database
             .write_step("claim_order", Lane::Continuation, move |db| {
-                if idempotency::once_more(db, &command, now)? {
+                if idempotency::was_done(db, &command)? {
                     return find(db, &id);
                 }
                 let same = orders::table.filter(orders::id.eq(&id).and(orders::lease_until.eq(seen)));
                 let set = (orders::lease_until.eq(lease), orders::attempts.eq(orders::attempts + 1));
-                let claimed = diesel::update(same).set(set).execute(db)?;
-                if claimed == 1 { find(db, &id) } else { Ok(None) }
+                if diesel::update(same).set(set).execute(db)? == 0 {
+                    return Ok(None);
+                }
+                idempotency::once_more::<ShopError>(db, &command, now)?;
+                find(db, &id)
             })
             .await
     }
