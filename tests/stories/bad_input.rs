@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Engine, Person, any, get, order_of, post};
+use crate::deployment::{Deployment, Engine, Person};
+use crate::request::{any, get, order_of, post};
 
 everywhere!(
     orders_with_impossible_lines_are_refused,

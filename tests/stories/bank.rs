@@ -4,7 +4,8 @@ use emporium_kernel::Random;
 use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::deployment::{Deployment, Engine, Person, post};
+use crate::deployment::{Deployment, Engine, Person};
+use crate::request::post;
 
 everywhere!(money_is_neither_made_nor_lost);
 

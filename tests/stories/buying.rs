@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, Engine, get, order_of, post};
+use crate::deployment::{Deployment, Engine};
+use crate::request::{get, order_of, post};
 
 everywhere!(
     a_stranger_registers_pays_in_looks_around_and_buys,
@@ -133,7 +134,7 @@ async fn what_belongs_to_another_is_not_there(engine: Engine) {
     let path = format!("/v1/orders/{}", order["id"].as_str().expect("an id"));
     let missing = shop.send(get("/v1/orders/ord_00000000000000000000000000").by(&eve)).await;
     let foreign = shop.send(get(&path).by(&eve)).await;
-    let body = |reply: &crate::deployment::Reply| {
+    let body = |reply: &crate::request::Reply| {
         let mut body = reply.body.clone();
         body["request_id"] = json!(null);
         body

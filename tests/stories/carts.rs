@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, Engine, delete, get, patch, post};
+use crate::deployment::{Deployment, Engine};
+use crate::request::{delete, get, patch, post};
 
 everywhere!(a_guest_fills_a_cart_claims_it_and_checks_out, lines_are_removed_and_carts_too,);
 
@@ -13,7 +14,7 @@ async fn a_guest_fills_a_cart_claims_it_and_checks_out(engine: Engine) {
     let cart = shop.send(post("/v1/carts").json(&json!({"items": [{"sku": "PEN", "quantity": 1}]}))).await.expect(201);
     let (path, token) =
         (format!("/v1/carts/{}", cart["id"].as_str().expect("an id")), cart["token"].as_str().expect("a token"));
-    let guest = |request: crate::deployment::Request<'static>| request.header("X-Cart-Token", token);
+    let guest = |request: crate::request::Request<'static>| request.header("X-Cart-Token", token);
     assert_eq!(shop.send(get(&path)).await.status, 404, "without its token it is not there");
 
     let add = |sku, quantity| guest(post(&format!("{path}/items"))).json(&json!({"sku": sku, "quantity": quantity}));

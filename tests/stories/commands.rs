@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, Engine, get, order_of, post, write};
+use crate::deployment::{Deployment, Engine, write};
+use crate::request::{get, order_of, post};
 
 everywhere!(
     stock_money_and_orders_are_looked_at_beside_the_running_server,

@@ -9,11 +9,12 @@ use std::time::Duration;
 use emporium_auth_api::{AUDIENCE, CLIENT_ID, Claims, ISSUER, SessionId, TOKEN_TYPE, UserId};
 use emporium_kernel::{Clock, Random, Role};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::mariadbd::Mariadbd;
+use crate::request::{Reply, Request, get, post};
 
 /// Tells each story under every deployment.
 macro_rules! everywhere {
@@ -52,32 +53,6 @@ pub struct Deployment {
 pub struct Person {
     pub id: String,
     pub token: String,
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: reqwest::header::HeaderMap,
-    pub body: Value,
-}
-
-impl Reply {
-    /// The body, after checking the status.
-    #[track_caller]
-    pub fn expect(self, status: u16) -> Value {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        self.body
-    }
-
-    /// Status and code of a problem.
-    pub fn problem(&self) -> (u16, &str) {
-        (self.status.as_u16(), self.body["code"].as_str().unwrap_or_default())
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
 }
 
 impl Deployment {
@@ -370,76 +345,6 @@ fn kid(pkcs8: &[u8]) -> String {
     let pair = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(pkcs8).expect("a key");
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, pair.public_key().as_ref());
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash).chars().take(16).collect()
-}
-
-/// A request to be sent.
-#[derive(Clone)]
-pub struct Request<'a> {
-    method: Method,
-    path: String,
-    person: Option<&'a Person>,
-    headers: Vec<(&'static str, String)>,
-    body: Option<Vec<u8>>,
-}
-
-fn request<'a>(method: Method, path: &str) -> Request<'a> {
-    Request { method, path: path.to_owned(), person: None, headers: Vec::new(), body: None }
-}
-
-pub fn get<'a>(path: &str) -> Request<'a> {
-    request(Method::GET, path)
-}
-
-pub fn post<'a>(path: &str) -> Request<'a> {
-    request(Method::POST, path)
-}
-
-pub fn patch<'a>(path: &str) -> Request<'a> {
-    request(Method::PATCH, path)
-}
-
-pub fn delete<'a>(path: &str) -> Request<'a> {
-    request(Method::DELETE, path)
-}
-
-pub fn any<'a>(method: &str, path: &str) -> Request<'a> {
-    request(method.parse().expect("a method"), path)
-}
-
-impl<'a> Request<'a> {
-    pub fn by(mut self, person: &'a Person) -> Self {
-        self.person = Some(person);
-        self
-    }
-
-    /// With a key of its own.
-    pub fn once(self) -> Self {
-        let key = Random::system().token::<16>();
-        self.keyed(&key)
-    }
-
-    pub fn keyed(self, key: &str) -> Self {
-        self.header("Idempotency-Key", key)
-    }
-
-    pub fn header(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.push((name, value.to_owned()));
-        self
-    }
-
-    pub fn json(self, body: &Value) -> Self {
-        self.raw(body.to_string())
-    }
-
-    pub fn raw(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = Some(body.into());
-        self
-    }
-}
-
-/// The body of an order for some pieces of a SKU.
-pub fn order_of(sku: &str, quantity: i64) -> Value {
-    json!({"items": [{"sku": sku, "quantity": quantity}], "payment": {"method": "wallet"}})
 }
 
 /// A file beside the data of a deployment.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Engine, any, get};
+use crate::deployment::{Deployment, Engine};
+use crate::request::{any, get};
 
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().expect("paths");

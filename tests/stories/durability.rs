@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, Engine, Person, Request, order_of, post};
+use crate::deployment::{Deployment, Engine, Person};
+use crate::request::{Request, order_of, post};
 use crate::strace::{self, Happening};
 
 /// A shop whose process is watched from its start, and two people with money.

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Engine, Person, get, order_of, post};
+use crate::deployment::{Deployment, Engine, Person};
+use crate::request::{get, order_of, post};
 
 everywhere!(
     an_order_is_placed_once_wherever_its_process_was_killed,

@@ -2,7 +2,8 @@
 
 use futures_util::StreamExt;
 
-use crate::deployment::{Deployment, Engine, Person, get, order_of, post};
+use crate::deployment::{Deployment, Engine, Person};
+use crate::request::{get, order_of, post};
 
 everywhere!(exactly_a_hundred_of_two_thousand_buyers_get_one);
 

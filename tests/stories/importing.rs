@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, Engine, get, write};
+use crate::deployment::{Deployment, Engine, write};
+use crate::request::get;
 
 everywhere!(a_file_arrives_whole_and_a_second_time_changes_nothing, a_file_that_cannot_be_read_changes_nothing,);
 

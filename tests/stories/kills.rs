@@ -11,7 +11,8 @@ use emporium_kernel::Random;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Engine, Person, Reply, Request, get, order_of, post};
+use crate::deployment::{Deployment, Engine, Person};
+use crate::request::{Reply, Request, get, order_of, post};
 
 everywhere!(nothing_acknowledged_is_lost_when_the_process_is_killed);
 

@@ -24,4 +24,5 @@ mod importing;
 mod kills;
 mod processes;
 mod races;
+mod request;
 mod strace;

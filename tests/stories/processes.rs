@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Engine, get};
+use crate::deployment::{Deployment, Engine};
+use crate::request::get;
 
 fn emporium(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));

@@ -4,7 +4,8 @@ use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use serde_json::Value;
 
-use crate::deployment::{Deployment, Engine, Person, get, order_of, post};
+use crate::deployment::{Deployment, Engine, Person};
+use crate::request::{get, order_of, post};
 
 everywhere!(
     a_wallet_that_can_pay_for_ten_of_five_hundred_orders_pays_for_ten,

@@ -125,7 +125,7 @@ impl StorageError {
     }
 
     /// Whether it says so itself, and only has too much to do or nowhere to put it.
-    pub(crate) fn is_of_the_living(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         matches!(self, Self::Full | Self::LogFull | Self::Locked | Self::QueueFull | Self::Stopped | Self::Conflict)
     }
 

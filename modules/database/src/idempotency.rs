@@ -79,8 +79,8 @@ pub fn point<E>(db: &mut Db, key: &Idempotency, target: &str, now: Timestamp) ->
 
 /// Whether this very work was carried out before, and only the answer to its commit was lost: for work that is not
 /// repeatable by itself. `id` is the work's own; it is captured, and nobody else has it.
-pub fn once_more<E>(db: &mut Db, id: &str, now: Timestamp) -> Result<bool, Failure<E>> {
-    let before = was_done(db, id)?;
+pub fn already_applied<E>(db: &mut Db, id: &str, now: Timestamp) -> Result<bool, Failure<E>> {
+    let before = was_applied(db, id)?;
     if !before && is_of_server(db) {
         point(db, &command(id), "", now)?;
     }
@@ -88,7 +88,7 @@ pub fn once_more<E>(db: &mut Db, id: &str, now: Timestamp) -> Result<bool, Failu
 }
 
 /// The same, but nothing is noted when it was not.
-pub fn was_done<E>(db: &mut Db, id: &str) -> Result<bool, Failure<E>> {
+pub fn was_applied<E>(db: &mut Db, id: &str) -> Result<bool, Failure<E>> {
     Ok(is_of_server(db) && seen(db, &command(id))? != Seen::Never)
 }
 

@@ -234,7 +234,7 @@ impl Database {
             false => self.try_write::<_, Outage, _>(Lane::Continuation, |_| Ok(())).await,
         };
         let alive = |answer| match answer {
-            Err(Failure::Storage(error)) => error.is_of_the_living(),
+            Err(Failure::Storage(error)) => error.is_alive(),
             Ok(()) | Err(Failure::Refused(_)) => true,
         };
         alive(reads) && alive(writes)

@@ -29,7 +29,9 @@ impl Server {
         let refused = |why: &str| OpenError::ServerUrl(why.to_owned());
         let url = Url::parse(text).map_err(|error| refused(&error.to_string()))?;
         if url.query_pairs().any(|(key, _)| key == "ssl_mode") {
-            return Err(refused("ssl_mode is not heard by libmariadb; give ssl_ca, and nothing is sent in the clear"));
+            return Err(refused(
+                "ssl_mode is not heard by libmariadb; give ssl_ca, and only an encrypted connection is used",
+            ));
         }
         let name = url.path().trim_start_matches('/');
         let plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
@@ -46,24 +48,22 @@ impl Server {
 
     /// Whether the database was ever created.
     pub(crate) fn exists(&self) -> Result<bool, OpenError> {
-        let Err(error) = MysqlConnection::establish(self.0.as_str()) else { return Ok(true) };
+        let Err(error) = self.connect(&self.0) else { return Ok(true) };
         // Its words depend on the server's language, so the server is asked once more, and for what there is.
-        let mut mysql = self.without_database().map_err(|_| self.unreachable(&error))?;
+        let mut mysql = self.without_database()?;
         let named = schemata::table.filter(schemata::schema_name.eq(self.database())).count();
         match named.get_result(&mut mysql) {
             Ok(0_i64) => Ok(false),
             // Somebody has just made it, or it was something else.
-            Ok(_) => {
-                MysqlConnection::establish(self.0.as_str()).map(|_| true).map_err(|error| self.unreachable(&error))
-            }
-            Err(_) => Err(self.unreachable(&error)),
+            Ok(_) => self.connect(&self.0).map(|_| true),
+            Err(_) => Err(error),
         }
     }
 
-    fn without_database(&self) -> ConnectionResult<MysqlConnection> {
+    fn without_database(&self) -> Result<MysqlConnection, OpenError> {
         let mut server = self.0.clone();
         server.set_path("/");
-        MysqlConnection::establish(server.as_str())
+        self.connect(&server)
     }
 
     /// Creates the database if it is not there and the account may.
@@ -71,7 +71,7 @@ impl Server {
         if self.exists()? {
             return Ok(());
         }
-        let mut mysql = self.without_database().map_err(|error| self.unreachable(&error))?;
+        let mut mysql = self.without_database()?;
         let name = self.database();
         let create = format!("create database if not exists `{name}` character set utf8mb4 collate utf8mb4_bin");
         mysql.batch_execute(&create).map_err(|error| self.failed(&error))
@@ -88,14 +88,21 @@ impl Server {
     }
 
     fn open(&self, transactions: &str) -> Result<MysqlConnection, OpenError> {
-        let mut mysql = MysqlConnection::establish(self.0.as_str()).map_err(|error| self.unreachable(&error))?;
+        let mut mysql = self.connect(&self.0)?;
         let settings = format!("{SESSION}; set session transaction isolation level {transactions}");
         mysql.batch_execute(&settings).map_err(|error| self.failed(&error))?;
+        Ok(mysql)
+    }
+
+    fn connect(&self, url: &Url) -> Result<MysqlConnection, OpenError> {
+        let established = MysqlConnection::establish(url.as_str());
+        let mut mysql = established.map_err(|error| OpenError::Connection(format!("{self}: {error}")))?;
         self.check_encryption(&mut mysql)?;
         Ok(mysql)
     }
 
-    /// Where certificates are given to trust in, nothing is sent in the clear.
+    /// Where certificates are given to trust in, a connection that is not encrypted is not used: the client library takes
+    /// it when the server offers nothing else.
     fn check_encryption(&self, mysql: &mut MysqlConnection) -> Result<(), OpenError> {
         #[derive(QueryableByName)]
         struct Cipher {
@@ -136,10 +143,6 @@ impl Server {
             tracing::warn!(server = %self, "sync_binlog is {}, not 1: replicas may lack what is answered", found.sync);
         }
         Ok(())
-    }
-
-    fn unreachable(&self, error: &ConnectionError) -> OpenError {
-        OpenError::Connection(format!("{self}: {error}"))
     }
 
     fn failed(&self, error: &diesel::result::Error) -> OpenError {

@@ -320,7 +320,7 @@ async fn what_is_not_repeatable_by_itself_is_done_once_though_its_answer_was_los
     let counted = runs.clone();
     let add_one = move |db: &mut Db| -> Done<()> {
         counted.fetch_add(1, Ordering::SeqCst);
-        if idempotency::once_more(db, "of this call alone", now)? { Ok(()) } else { add(db, "b", 1) }
+        if idempotency::already_applied(db, "of this call alone", now)? { Ok(()) } else { add(db, "b", 1) }
     };
     assert_eq!(database.write(add_one).await, Ok(()));
     assert_eq!(runs.load(Ordering::SeqCst), 2);
@@ -401,13 +401,15 @@ fn the_schema_goes_up_down_and_up_again() {
 }
 
 #[test]
-fn nothing_is_sent_in_the_clear_where_a_certificate_is_asked_for() {
+fn only_an_encrypted_connection_is_used_where_a_certificate_is_asked_for() {
     let server = Mariadbd::start();
     let folder = tempfile::tempdir().expect("a folder");
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, "").expect("writes");
     let url = format!("{}&ssl_ca={}", server.url("shelf"), ca.display());
-    assert!(Database::open(&Url::parse(&url).expect("a URL"), MIGRATIONS).is_err(), "the server cannot encrypt");
+    let error = Database::open(&Url::parse(&url).expect("a URL"), MIGRATIONS).expect_err("the server cannot encrypt");
+    assert!(error.to_string().contains("is not encrypted"), "{error}");
+    assert!(!server.told("show databases").contains("shelf"), "and nothing was made over it");
     let mode = format!("{}&ssl_mode=required", server.url("shelf"));
     assert!(matches!(Url::parse(&mode), Err(OpenError::ServerUrl(why)) if why.contains("ssl_ca")));
 }

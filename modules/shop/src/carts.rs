@@ -118,7 +118,7 @@ impl Shop {
         };
         let ids: Vec<LineId> = lines.iter().map(|_| LineId::new(now, &self.random)).collect();
         let cart = self.database.write(move |db| {
-            if !idempotency::once_more(db, &row.id, now)? {
+            if !idempotency::already_applied(db, &row.id, now)? {
                 diesel::insert_into(cart::table).values(&row).execute(db)?;
                 lines::add_all(db, &row.id, &lines, &ids, limit)?;
             }
@@ -160,7 +160,7 @@ impl Shop {
         self.database
             .write(move |db| {
                 reach_open(db, id.as_str(), &visitor)?;
-                if !idempotency::once_more(db, &command, now)? {
+                if !idempotency::already_applied(db, &command, now)? {
                     change(db, id.as_str())?;
                     touch(db, id.as_str(), now)?;
                 }
@@ -174,7 +174,7 @@ impl Shop {
         let (now, command) = (self.clock.now(), self.random.token::<16>());
         self.database
             .write(move |db| {
-                if idempotency::once_more(db, &command, now)? {
+                if idempotency::already_applied(db, &command, now)? {
                     return Ok(());
                 }
                 reach_open(db, id.as_str(), &visitor)?;

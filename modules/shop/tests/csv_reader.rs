@@ -157,7 +157,7 @@ fn what_is_changed_on_the_way_in_is_remarked_on_row_by_row() {
 }
 
 #[test]
-fn remarks_say_where_what_and_what_was_done() {
+fn remarks_say_where_what_and_what_was_applied() {
     let read = read_all(&fixture("remarks.csv")).expect("reads");
     let said: Vec<String> = read[0].remarks.iter().map(ToString::to_string).collect();
     assert_eq!(

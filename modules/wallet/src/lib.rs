@@ -57,7 +57,7 @@ pub const MIGRATIONS: Migrations = Migrations::new(&ON_SQLITE, &ON_MYSQL);
 const SWEPT_AT_ONCE: i64 = 500;
 /// Holds that one transaction expires at most: it locks as many accounts.
 const EXPIRED_AT_ONCE: i64 = 50;
-const EXPIRED_IN_A_ROUND: usize = 50;
+const EXPIRED_IN_A_ROUND: usize = EXPIRED_AT_ONCE as usize;
 /// Fewer than this says that a round found all there was.
 const SWEPT_IN_A_ROUND: usize = 500;
 /// Rounds of one sweep; what is left over waits for the next.

@@ -101,7 +101,11 @@ impl Worker {
                 Run::Unknown if last => return job.fail(StorageError::Unknown),
                 Run::Undone(_) if last && unknown => return job.fail(StorageError::Unknown),
                 Run::Undone(Some(error)) if last => return job.fail(error),
-                Run::Undone(None) if last => return job.fail(StorageError::Conflict),
+                Run::Undone(None) if last => {
+                    let error = job.failure().map(ToString::to_string);
+                    tracing::warn!(error, database = self.server.database(), "work was run in vain {runs} times");
+                    return job.fail(StorageError::Conflict);
+                }
                 Run::Unknown => unknown = true,
                 Run::Undone(_) => {}
             }
@@ -120,16 +124,16 @@ impl Worker {
         if job.run(db) {
             return self.commit();
         }
-        let passes = job.failure().is_some_and(StorageError::passes);
-        let failed = job.failure().is_some();
+        let failure = job.failure();
         // A server that only reads now was the writer before: whoever is it now is found by connecting anew.
-        let moved = matches!(job.failure(), Some(StorageError::Lost | StorageError::Locked));
+        let moved = matches!(failure, Some(StorageError::Lost | StorageError::Locked));
         if moved || self.roll_back().is_err() {
             self.db = None;
-            // A failure that nobody knows, on a connection that is gone.
-            return if failed && !passes && !moved { Run::Undone(Some(StorageError::Lost)) } else { ended(passes) };
+            if failure.is_some() && !moved {
+                return Run::Undone(Some(StorageError::Lost));
+            }
         }
-        ended(passes)
+        if failure.is_some_and(StorageError::passes) { Run::Undone(None) } else { Run::Refused }
     }
 
     fn commit(&mut self) -> Run {
@@ -169,10 +173,6 @@ impl Worker {
         let part = u32::try_from(self.number).unwrap_or(1);
         std::thread::sleep(longest * part / u32::try_from(WORKERS).unwrap_or(1));
     }
-}
-
-fn ended(passes: bool) -> Run {
-    if passes { Run::Undone(None) } else { Run::Refused }
 }
 
 fn now() -> Instant {

@@ -60,7 +60,7 @@ mod tests {
     const ALL: [ReservationState; 7] = [Reserved, Committed, Released, Returned, Expired, Refused, Tombstone];
 
     #[test]
-    fn what_was_done_once_is_done_for_good() {
+    fn what_was_applied_once_is_done_for_good() {
         for request in [Request::Reserve, Request::Commit, Request::Release, Request::Expire] {
             for state in [None].into_iter().chain(ALL.map(Some)) {
                 if let Verdict::Becomes(next) = ReservationState::verdict(state, request) {

@@ -34,7 +34,7 @@ pub(super) async fn create(
     let now = stock.clock.now();
     let id = LocationId::new(now, &stock.random);
     let path = format!("/v1/admin/locations/{id}");
-    let work = move |db: &mut _| match idempotency::once_more(db, id.as_str(), now)? {
+    let work = move |db: &mut _| match idempotency::already_applied(db, id.as_str(), now)? {
         true => locations::find(db, &id),
         false => locations::create(db, &id, &new.name, now),
     };
@@ -58,7 +58,7 @@ pub(super) async fn remove(
     Path(id): Path<LocationId>,
 ) -> Result<Answer<(), 204>, Problem> {
     let (now, command) = (stock.clock.now(), stock.random.token::<16>());
-    let work = move |db: &mut _| match idempotency::once_more(db, &command, now)? {
+    let work = move |db: &mut _| match idempotency::already_applied(db, &command, now)? {
         true => Ok(()),
         false => locations::remove(db, &id),
     };

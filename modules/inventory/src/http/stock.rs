@@ -66,7 +66,7 @@ pub(super) async fn remove(
     let location = row.location.unwrap_or_else(main_location);
     let (now, command) = (stock.clock.now(), stock.random.token::<16>());
     let remove = move |db: &mut _| {
-        if idempotency::once_more(db, &command, now)? {
+        if idempotency::already_applied(db, &command, now)? {
             return Ok(true);
         }
         items::require(db, &BTreeSet::from([row.sku.as_str()]), supplier.as_deref())?;

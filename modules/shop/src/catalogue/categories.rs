@@ -49,7 +49,7 @@ impl Shop {
         let is_renamed = patch.name.is_some();
         let (now, command) = (self.clock.now(), self.random.token::<16>());
         let change = move |db: &mut Db| {
-            if !idempotency::once_more(db, &command, now)? {
+            if !idempotency::already_applied(db, &command, now)? {
                 return Ok((category::change(db, &key, seen, &patch)?, Stale::Everything));
             }
             // By the slug that it has since then.
@@ -68,7 +68,7 @@ impl Shop {
     pub(crate) async fn remove_category(&self, key: CategoryKey, seen: Option<i64>) -> Result<(), ShopError> {
         let (now, command) = (self.clock.now(), self.random.token::<16>());
         let remove = move |db: &mut Db| {
-            if !idempotency::once_more(db, &command, now)? {
+            if !idempotency::already_applied(db, &command, now)? {
                 category::remove(db, &key, seen)?;
             }
             Ok(((), Stale::Nothing))

@@ -131,7 +131,7 @@ impl Shop {
     ) -> Result<Product, ShopError> {
         let (now, command) = (self.clock.now(), self.random.token::<16>());
         let change = move |db: &mut Db| {
-            if idempotency::once_more(db, &command, now)? {
+            if idempotency::already_applied(db, &command, now)? {
                 return Ok((load::written(db, &id)?, Stale::Everything));
             }
             let current = current(db, &id, seen, supplier.as_deref())?;

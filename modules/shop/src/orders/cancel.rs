@@ -48,12 +48,12 @@ impl Shop {
         let cancel = move |db: &mut Db| match idempotency::seen(db, &key)? {
             Seen::Never => {
                 idempotency::point(db, &key, id.as_str(), now)?;
-                idempotency::once_more::<ShopError>(db, &command, now)?;
+                idempotency::already_applied::<ShopError>(db, &command, now)?;
                 let order = own(db, id.as_str(), (!staff).then_some(actor.as_str()))?;
                 Ok(Cancelled::Now(begin(db, order, reason, &actor, now, lease)?))
             }
             // This very request was carried out before, and only its commit was in doubt.
-            Seen::Target(target) if target == id.as_str() && idempotency::was_done(db, &command)? => {
+            Seen::Target(target) if target == id.as_str() && idempotency::was_applied(db, &command)? => {
                 Ok(Cancelled::Now(own(db, &target, (!staff).then_some(actor.as_str()))?))
             }
             Seen::Target(target) if target == id.as_str() => {

@@ -86,7 +86,7 @@ impl Shop {
         let (now, command) = (self.clock.now(), self.random.token::<16>());
         self.database
             .write_step("claim_order", Lane::Continuation, move |db| {
-                if idempotency::was_done(db, &command)? {
+                if idempotency::was_applied(db, &command)? {
                     return find(db, &id);
                 }
                 let same = orders::table.filter(orders::id.eq(&id).and(orders::lease_until.eq(seen)));
@@ -94,7 +94,7 @@ impl Shop {
                 if diesel::update(same).set(set).execute(db)? == 0 {
                     return Ok(None);
                 }
-                idempotency::once_more::<ShopError>(db, &command, now)?;
+                idempotency::already_applied::<ShopError>(db, &command, now)?;
                 find(db, &id)
             })
             .await

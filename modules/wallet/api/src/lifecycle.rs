@@ -60,7 +60,7 @@ mod tests {
     const ALL: [HoldState; 6] = [Held, Captured, Voided, Expired, Refused, Tombstone];
 
     #[test]
-    fn what_was_done_once_is_done_for_good() {
+    fn what_was_applied_once_is_done_for_good() {
         for request in [Request::Hold, Request::Capture, Request::Void, Request::Expire] {
             for state in [None].into_iter().chain(ALL.map(Some)) {
                 if let Verdict::Becomes(next) = HoldState::verdict(state, request) {
