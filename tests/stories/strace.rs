@@ -31,6 +31,10 @@ fn happening<'a>(line: &'a str, syncing: &mut BTreeMap<&'a str, String>) -> Opti
         let log = syncing.remove(thread)?;
         return done(call).then_some(Happening::Synced { log });
     }
+    if call.contains("recvfrom resumed>") || call.contains("read resumed>") {
+        // What was received is told where the call ends, when another thread's line came between.
+        return header(call, "Idempotency-Key: ").map(|request| Happening::Received { request });
+    }
     let (name, arguments) = call.split_once('(')?;
     match name {
         "fdatasync" | "fsync" => {
