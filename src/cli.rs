@@ -5,17 +5,24 @@
 mod api;
 mod backup;
 mod configuration;
+#[cfg(all(feature = "auth", feature = "inventory", feature = "shop", feature = "wallet"))]
 mod demo;
 mod doctor;
 mod health;
 mod migrate;
+#[cfg(feature = "shop")]
 mod order;
 mod output;
+#[cfg(feature = "shop")]
 mod product;
 mod serve;
+#[cfg(feature = "inventory")]
 mod stock;
+#[cfg(feature = "auth")]
 mod user;
-pub mod verify;
+#[cfg(any(feature = "inventory", feature = "shop", feature = "wallet"))]
+mod verify;
+#[cfg(feature = "wallet")]
 mod wallet;
 
 use std::path::PathBuf;
@@ -23,10 +30,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use emporium_kernel::{Clock, Fault, Problem, Random};
+use emporium_kernel::{Clock, Random};
 
 use crate::settings::{Overrides, Settings};
-use crate::wiring::{Mode, Modules};
+use crate::wiring::{Mode, Modules, refused};
 use output::Output;
 
 /// A shop in one binary: catalogue, orders, stock, wallet and users.
@@ -58,27 +65,33 @@ enum Command {
     /// Run the shop.
     Serve(serve::Options),
     /// Run a shop with a sample catalogue and accounts on throw-away data.
+    #[cfg(all(feature = "auth", feature = "inventory", feature = "shop", feature = "wallet"))]
     Demo(demo::Options),
     /// Create the databases and bring them up to date.
     Migrate(migrate::Options),
     /// Check configuration, files and databases, and say what to mend.
     Doctor,
-    /// Check or show the configuration.
+    /// Check or show the configuration, and the key of this process.
     #[command(subcommand)]
     Config(configuration::Command),
     /// Make and manage users.
+    #[cfg(feature = "auth")]
     #[command(subcommand)]
     User(user::Command),
     /// Import and export products.
+    #[cfg(feature = "shop")]
     #[command(subcommand)]
     Product(product::Command),
     /// Look at and change stock.
+    #[cfg(feature = "inventory")]
     #[command(subcommand)]
     Stock(stock::Command),
     /// Look at and change wallets.
+    #[cfg(feature = "wallet")]
     #[command(subcommand)]
     Wallet(wallet::Command),
     /// Look at orders, finish stuck ones, check all of them.
+    #[cfg(feature = "shop")]
     #[command(subcommand)]
     Order(order::Command),
     /// Print the OpenAPI document.
@@ -129,15 +142,17 @@ struct Opened {
     modules: Arc<Modules>,
 }
 
+impl Opened {
+    /// A module that the command needs.
+    fn module<M: Send + Sync + 'static>(&self, name: &str) -> anyhow::Result<Arc<M>> {
+        self.modules.find().ok_or_else(|| anyhow::anyhow!("this configuration does not hold {name}"))
+    }
+}
+
 impl Drop for Opened {
     fn drop(&mut self) {
         self.modules.close();
     }
-}
-
-/// A module's refusal as the error of a command.
-fn refused<E: Fault>(error: E) -> anyhow::Error {
-    anyhow::Error::new(Problem::from(error))
 }
 
 /// Parses, runs, and turns the result into an exit code.
@@ -158,14 +173,20 @@ pub fn run() -> ExitCode {
 async fn dispatch(context: Context, command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Serve(options) => serve::run(&context, options).await,
+        #[cfg(all(feature = "auth", feature = "inventory", feature = "shop", feature = "wallet"))]
         Command::Demo(options) => demo::run(&context, options).await,
         Command::Migrate(options) => migrate::run(&context, &options),
         Command::Doctor => doctor::run(&context).await,
         Command::Config(command) => configuration::run(&context, &command),
+        #[cfg(feature = "auth")]
         Command::User(command) => user::run(&context, command).await,
+        #[cfg(feature = "shop")]
         Command::Product(command) => product::run(&context, command).await,
+        #[cfg(feature = "inventory")]
         Command::Stock(command) => stock::run(&context, command).await,
+        #[cfg(feature = "wallet")]
         Command::Wallet(command) => wallet::run(&context, command).await,
+        #[cfg(feature = "shop")]
         Command::Order(command) => order::run(&context, command).await,
         Command::Openapi => api::openapi(&context),
         Command::Routes => api::routes(&context),

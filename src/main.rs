@@ -1,6 +1,7 @@
 //! emporium: a shop in one binary.
 
 mod cli;
+mod credentials;
 mod server;
 mod settings;
 mod telemetry;

@@ -114,12 +114,15 @@ impl Server {
                 .configure(|app| edge::mount(app, docs.as_ref()))
                 .default_service(web::to(edge::not_found))
         });
-        let workers = match self.settings.general.workers {
+        let server = server.workers(self.workers()).disable_signals().shutdown_timeout(DRAIN_SECS);
+        Ok(server.listen(self.public.try_clone()?)?.run())
+    }
+
+    fn workers(&self) -> usize {
+        match self.settings.general.workers {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             workers => workers,
-        };
-        let server = server.workers(workers).disable_signals().shutdown_timeout(DRAIN_SECS);
-        Ok(server.listen(self.public.try_clone()?)?.run())
+        }
     }
 
     fn management_listener(&self, draining: &Draining) -> anyhow::Result<actix_web::dev::Server> {
@@ -129,9 +132,11 @@ impl Server {
                 .app_data(web::Data::from(modules.clone()))
                 .app_data(web::Data::new(draining.clone()))
                 .configure(management::mount)
+                .configure(|app| modules.serve(app))
                 .default_service(web::to(edge::not_found))
         });
-        Ok(server.workers(1).disable_signals().shutdown_timeout(5).listen(self.management.try_clone()?)?.run())
+        let workers = if self.modules.is_called() { self.workers() } else { 1 };
+        Ok(server.workers(workers).disable_signals().shutdown_timeout(5).listen(self.management.try_clone()?)?.run())
     }
 }
 

@@ -1,6 +1,8 @@
 //! Settings in layers: the built-in config.toml, files, `EMPORIUM_*` variables, command line options. Each module
 //! reads its own section; every mistake names the layer it came from.
 
+mod services;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,10 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
+
+use crate::wiring;
+
+pub use services::Services;
 
 /// The first layer, which documents every key.
 pub const DEFAULTS: &str = include_str!("../config.toml");
@@ -38,8 +44,10 @@ pub struct General {
     pub management: Management,
     /// Logging.
     pub log: Log,
-    /// What the process holds and where modules keep their data.
+    /// What the process holds, where it keeps its data and where the other modules are.
     pub modules: Modules,
+    /// How modules of different processes meet.
+    pub services: Services,
     /// How money comes in.
     pub payments: Payments,
     /// The API's documentation.
@@ -74,7 +82,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What the process holds and where modules keep their data.
+/// What the process holds, where it keeps its data and where the other modules are.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Modules {
     /// Modules of this process; empty for all of this build.
@@ -84,7 +92,7 @@ pub struct Modules {
     pub places: BTreeMap<String, Place>,
 }
 
-/// Where a module keeps its data.
+/// Where a module keeps its data, or where it is.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
@@ -94,6 +102,9 @@ pub struct Place {
     /// A file with that URL in its first line; empty for none.
     #[serde(default)]
     pub database_file: String,
+    /// The management address of the process that holds it, for processes that do not; empty when nobody calls it.
+    #[serde(default)]
+    pub url: String,
 }
 
 /// How money comes in.
@@ -187,7 +198,7 @@ impl Settings {
     /// Whether this process is to hold a module.
     pub fn holds(&self, module: &str) -> bool {
         let held = &self.general.modules.held;
-        held.is_empty() || held.iter().any(|name| name == module)
+        if held.is_empty() { wiring::is_built(module) } else { held.iter().any(|name| name == module) }
     }
 
     /// Everything that is set, as TOML-like JSON, without the passwords in it.
@@ -257,6 +268,7 @@ struct Known {
     management: IgnoredAny,
     log: IgnoredAny,
     modules: IgnoredAny,
+    services: IgnoredAny,
     payments: IgnoredAny,
     docs: IgnoredAny,
     auth: Option<IgnoredAny>,
@@ -273,7 +285,7 @@ fn refuse_unknown(layers: &Figment) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
-    fn load(text: &str) -> anyhow::Result<Settings> {
+    pub fn load(text: &str) -> anyhow::Result<Settings> {
         let file = tempfile::NamedTempFile::with_suffix(".toml").expect("a file");
         std::fs::write(file.path(), text).expect("writes");
         Settings::load(&[file.path().to_owned()], &Overrides::default())

@@ -63,7 +63,9 @@ fn contracts_know_no_database() {
 
 /// The files of the root package that may name an implementation or a feature.
 fn may_know_implementations(path: &str) -> bool {
-    ["src/wiring.rs", "src/server.rs", "src/cli.rs"].contains(&path) || path.starts_with("src/cli/")
+    ["src/wiring.rs", "src/server.rs", "src/cli.rs"].contains(&path)
+        || path.starts_with("src/cli/")
+        || path.starts_with("src/wiring/")
 }
 
 fn rust_files(folder: &str, found: &mut Vec<String>) {

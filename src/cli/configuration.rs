@@ -1,4 +1,4 @@
-//! `emporium config`: checks and shows the configuration.
+//! `emporium config`: checks and shows the configuration, and the key of this process.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -14,13 +14,19 @@ pub enum Command {
     Check,
     /// Print what is set in the end.
     Show,
+    /// Print the public key of this process, which others name in `services.trusted`; the key is made when there is none.
+    Key,
 }
 
 /// Runs it.
 pub fn run(context: &Context, command: &Command) -> anyhow::Result<u8> {
     let settings = context.settings(Overrides::default())?;
-    wiring::check_sections(&settings)?;
+    wiring::check(&settings)?;
     match command {
+        Command::Key => {
+            let key = wiring::service_key(&settings, &context.random)?;
+            context.out.show(&json!({"public_key": key.public()}), |_| key.public().to_owned());
+        }
         Command::Check => context.out.show(&json!({"valid": true}), |_| "the configuration is valid".to_owned()),
         Command::Show => context.out.show(&settings.shown()?, |value| flat("", value).join("\n")),
     }

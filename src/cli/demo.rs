@@ -9,6 +9,7 @@ use clap::Args;
 use emporium_auth::{Name, NewPassword, Users};
 use emporium_auth_api::Email;
 use emporium_kernel::{Call, Random, Role};
+use emporium_shop::Shop;
 use emporium_shop::csv::{ImportOptions, StockMode};
 use serde::Serialize;
 
@@ -84,10 +85,10 @@ fn refuse_strangers(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn make_accounts(modules: &Modules, random: &Random) -> anyhow::Result<Vec<Account>> {
-    let users = modules.auth.as_ref().context("demo needs the module auth")?;
+    let users = modules.find::<Users>().context("demo needs the module auth")?;
     let mut accounts = Vec::new();
     for role in [Role::Customer, Role::Supplier, Role::Staff, Role::Admin] {
-        accounts.push(make_account(users, role, random.token::<18>()).await?);
+        accounts.push(make_account(&users, role, random.token::<18>()).await?);
     }
     Ok(accounts)
 }
@@ -103,7 +104,7 @@ async fn make_account(users: &Users, role: Role, password: String) -> anyhow::Re
 }
 
 async fn stock_the_shelves(modules: &Modules, folder: &std::path::Path) -> anyhow::Result<()> {
-    let shop = modules.shop.as_ref().context("demo needs the module shop")?;
+    let shop = modules.find::<Shop>().context("demo needs the module shop")?;
     let file = folder.join("sample.csv");
     std::fs::write(&file, SAMPLE)?;
     let options = ImportOptions {
@@ -112,7 +113,7 @@ async fn stock_the_shelves(modules: &Modules, folder: &std::path::Path) -> anyho
         currency: shop.settings().currency,
         actor: "demo".to_owned(),
     };
-    let report = emporium_shop::csv::import(shop, &Call::internal("demo"), &file, options, |_| {}).await;
+    let report = emporium_shop::csv::import(&shop, &Call::internal("demo"), &file, options, |_| {}).await;
     report.map(drop).map_err(refused)
 }
 

@@ -8,7 +8,7 @@ use emporium_database::OpenError;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Context, verify};
+use super::Context;
 use crate::settings::{Overrides, Settings};
 use crate::wiring::{self, Mode, Modules};
 
@@ -24,7 +24,7 @@ struct Check {
 /// 0 when all is well, 1 when something is to be mended.
 pub async fn run(context: &Context) -> anyhow::Result<u8> {
     let settings = context.settings(Overrides { log_level: Some("off".to_owned()), ..Overrides::default() })?;
-    wiring::check_sections(&settings)?;
+    wiring::check(&settings)?;
     let mut checks = vec![Check { check: "configuration", ok: true, detail: "valid".to_owned() }];
     checks.push(folder(&settings.general.data));
     checks.push(keys(&settings.general.data));
@@ -57,7 +57,7 @@ fn folder(data: &Path) -> Check {
 }
 
 fn keys(data: &Path) -> Check {
-    let secrets = ["auth-signing.key", "bootstrap-secret"];
+    let secrets = ["auth-signing.key", "bootstrap-secret", "service.key"];
     let exposed = secrets.iter().map(|name| data.join(name)).find(|path| wide(path));
     let detail = match &exposed {
         Some(path) => format!("others can read {0}: chmod 600 {0}", path.display()),
@@ -104,7 +104,7 @@ async fn databases(context: &Context, settings: &Settings) -> Vec<Check> {
         }
     };
     let mut checks = vec![Check { check: "databases", ok: true, detail: "open and up to date".to_owned() }];
-    for (check, audit) in verify::all(&modules, &emporium_kernel::Call::internal("doctor")).await {
+    for (check, audit) in modules.verify("doctor").await {
         checks.push(match audit {
             Ok(audit) => {
                 let first = audit.findings.first().map(|f| format!("{}: {}: {}", f.invariant, f.subject, f.detail));

@@ -22,7 +22,7 @@ pub fn run(context: &Context, options: &Options) -> anyhow::Result<u8> {
     }
     let opened = context.open(Mode::Own)?;
     let files: Vec<(&str, String)> =
-        opened.modules.databases().iter().map(|(name, db)| (*name, db.url().to_string())).collect();
+        opened.modules.databases().map(|(name, db)| (name, db.url().to_string())).collect();
     let text = files.iter().map(|(name, path)| format!("{name}: {path} is up to date")).collect::<Vec<_>>().join("\n");
     let rows: Vec<_> = files.iter().map(|(name, path)| json!({"module": name, "database": path})).collect();
     context.out.show(&json!({"databases": rows}), |_| text);
@@ -31,7 +31,7 @@ pub fn run(context: &Context, options: &Options) -> anyhow::Result<u8> {
 
 fn plan(context: &Context) -> anyhow::Result<u8> {
     let settings = context.settings(Overrides::default())?;
-    wiring::check_sections(&settings)?;
+    wiring::check(&settings)?;
     let pending = wiring::pending_migrations(&settings)?;
     let line = |(module, names): &(&str, Vec<String>)| match names.as_slice() {
         [] => format!("{module}: is up to date"),

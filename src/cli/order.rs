@@ -2,11 +2,12 @@
 
 use clap::Subcommand;
 use emporium_kernel::{Call, Page};
+use emporium_shop::Shop;
 use emporium_shop::orders::{Order, OrderFilter, OrderStatus};
 use emporium_shop_api::OrderId;
 use serde_json::json;
 
-use super::{Context, Opened, refused, verify};
+use super::{Context, refused, verify};
 use crate::wiring::Mode;
 
 /// What to do with orders.
@@ -45,7 +46,7 @@ pub enum Command {
 pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
     let mode = if matches!(command, Command::Retry { dry_run: false, .. }) { Mode::Own } else { Mode::ReadOnly };
     let opened = context.open(mode)?;
-    let shop = shop(&opened)?;
+    let shop = opened.module::<Shop>("shop")?;
     match command {
         Command::Show { order } => show(context, &shop, order).await,
         Command::List { unfinished: true, .. } => list_unfinished(context, &shop).await,
@@ -58,11 +59,7 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
     }
 }
 
-fn shop(opened: &Opened) -> anyhow::Result<std::sync::Arc<emporium_shop::Shop>> {
-    opened.modules.shop.clone().ok_or_else(|| anyhow::anyhow!("this configuration does not hold shop"))
-}
-
-async fn show(context: &Context, shop: &emporium_shop::Shop, name: String) -> anyhow::Result<u8> {
+async fn show(context: &Context, shop: &Shop, name: String) -> anyhow::Result<u8> {
     let order = shop.order_named(name).await.map_err(refused)?;
     let events = shop.order_history(order.id.clone(), None).await.map_err(refused)?;
     context.out.show(&json!({"order": order, "events": events}), |_| {
@@ -80,7 +77,7 @@ fn line(order: &Order) -> String {
     format!("{} {} {status}{reason} {payment} {} {}", order.id, order.number, order.total, order.created_at)
 }
 
-async fn list(context: &Context, shop: &emporium_shop::Shop, status: Option<&str>, limit: u8) -> anyhow::Result<u8> {
+async fn list(context: &Context, shop: &Shop, status: Option<&str>, limit: u8) -> anyhow::Result<u8> {
     let parse = |text: &str| serde_json::from_value::<OrderStatus>(text.into());
     let status = status.map(parse).transpose().map_err(|_| anyhow::anyhow!("there is no such status"))?;
     let limit = serde_json::from_value(limit.into()).map_err(|_| anyhow::anyhow!("--limit takes 1 to 100"))?;
@@ -90,7 +87,7 @@ async fn list(context: &Context, shop: &emporium_shop::Shop, status: Option<&str
     Ok(0)
 }
 
-async fn list_unfinished(context: &Context, shop: &emporium_shop::Shop) -> anyhow::Result<u8> {
+async fn list_unfinished(context: &Context, shop: &Shop) -> anyhow::Result<u8> {
     let stuck = shop.unfinished().await.map_err(refused)?;
     context.out.show(&json!({"data": stuck}), |_| {
         let line = |s: &emporium_shop::orders::StuckOrder| {
@@ -104,7 +101,7 @@ async fn list_unfinished(context: &Context, shop: &emporium_shop::Shop) -> anyho
 
 async fn retry(
     context: &Context,
-    shop: &std::sync::Arc<emporium_shop::Shop>,
+    shop: &std::sync::Arc<Shop>,
     order: Option<String>,
     dry_run: bool,
 ) -> anyhow::Result<u8> {

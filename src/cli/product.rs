@@ -58,14 +58,14 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Import { file, stock, currency, dry_run } => {
             let opened = context.open(if dry_run { Mode::ReadOnly } else { Mode::Own })?;
-            let shop = opened.modules.shop.clone().context("this configuration does not hold shop")?;
+            let shop = opened.module::<Shop>("shop")?;
             let stock = if stock == Stock::Set { StockMode::Set } else { StockMode::Created };
             let currency = currency.unwrap_or(shop.settings().currency);
             import(context, &shop, &file, ImportOptions { dry_run, stock, currency, actor: "import".to_owned() }).await
         }
         Command::Export { file } => {
             let opened = context.open(Mode::ReadOnly)?;
-            let shop = opened.modules.shop.clone().context("this configuration does not hold shop")?;
+            let shop = opened.module::<Shop>("shop")?;
             export(context, &shop, file.as_deref()).await
         }
     }

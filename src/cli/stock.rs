@@ -60,8 +60,7 @@ pub enum Command {
 pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
     let writes = matches!(command, Command::Adjust { dry_run: false, .. } | Command::Import { dry_run: false, .. });
     let opened = context.open(if writes { Mode::Own } else { Mode::ReadOnly })?;
-    let stock = opened.modules.inventory.clone();
-    let stock = stock.ok_or_else(|| anyhow::anyhow!("this configuration does not hold inventory"))?;
+    let stock = opened.module::<Stock>("inventory")?;
     match command {
         Command::Show { sku } => show(context, &stock, sku).await,
         Command::Adjust { sku, delta, set, location, reason, expected_on_hand, dry_run } => {

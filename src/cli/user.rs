@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::sync::Arc;
 
 use clap::Subcommand;
 use emporium_auth::{Name, NewPassword, Users};
@@ -10,7 +9,7 @@ use emporium_auth_api::{AuthError, Email, FindUser, User, UserId};
 use emporium_kernel::{Role, Window};
 use serde::Serialize;
 
-use super::{Context, Opened, refused};
+use super::{Context, refused};
 use crate::wiring::Mode;
 
 /// What to do with users.
@@ -92,7 +91,7 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
         Command::Passwd { user, dry_run, .. } => (dry_run, Change::Password(named(&user)?, password_from_stdin()?)),
     };
     let opened = context.open(if dry_run { Mode::ReadOnly } else { Mode::Own })?;
-    let users = users(&opened)?;
+    let users = opened.module::<Users>("auth")?;
     if dry_run {
         let planned = change.planned(&users).await.map_err(refused)?;
         context.out.show(&planned, |planned| format!("would be {}", planned.line()));
@@ -101,10 +100,6 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
         context.out.show(&user, line);
     }
     Ok(0)
-}
-
-fn users(opened: &Opened) -> anyhow::Result<Arc<Users>> {
-    opened.modules.auth.clone().ok_or_else(|| anyhow::anyhow!("this configuration does not hold auth"))
 }
 
 /// A change whose arguments were checked.
@@ -184,7 +179,7 @@ async fn list(context: &Context, limit: u8, after: Option<String>) -> anyhow::Re
     let opened = context.open(Mode::ReadOnly)?;
     let asked = serde_json::json!({"limit": limit, "after": after});
     let window: Window = serde_json::from_value(asked)?;
-    let page = users(&opened)?.list_users(window).await.map_err(refused)?;
+    let page = opened.module::<Users>("auth")?.list_users(window).await.map_err(refused)?;
     context.out.show(&page, |page| page.data.iter().map(line).collect::<Vec<_>>().join("\n"));
     Ok(0)
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use clap::Subcommand;
-use emporium_auth_api::{Auth, Email, FindUser, UserId};
+use emporium_auth_api::{Email, FindUser, UserId};
 use emporium_kernel::{Call, Currency, Line, Money, PositiveMoney};
 use emporium_wallet::{Adjust, Direction, Ledger};
 use emporium_wallet_api::Wallet;
 use serde_json::json;
 
-use super::{Context, Opened, refused, verify};
+use super::{Context, refused, verify};
 use crate::wiring::Mode;
 
 /// What to do with wallets.
@@ -44,8 +44,7 @@ pub enum Command {
 pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
     let mode = if matches!(command, Command::Adjust { dry_run: false, .. }) { Mode::Own } else { Mode::ReadOnly };
     let opened = context.open(mode)?;
-    let ledger = opened.modules.wallet.clone();
-    let ledger = ledger.ok_or_else(|| anyhow::anyhow!("this configuration does not hold wallet"))?;
+    let ledger = opened.module::<Ledger>("wallet")?;
     let call = Call::internal("wallet-command");
     match command {
         Command::Verify => {
@@ -53,11 +52,11 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
             Ok(verify::report(context.out, &audit))
         }
         Command::Show { user } => {
-            let user = find(&opened, &call, &user).await?;
+            let user = find(&ledger, &call, &user).await?;
             show(context, &ledger, &user).await
         }
         Command::Adjust { user, amount, currency, reason, dry_run } => {
-            let user = find(&opened, &call, &user).await?;
+            let user = find(&ledger, &call, &user).await?;
             let adjust = adjustment(user, &amount, &currency, &reason)?;
             adjust_wallet(context, &ledger, &call, adjust, dry_run).await
         }
@@ -65,11 +64,11 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
 }
 
 /// The user with this address or id.
-async fn find(opened: &Opened, call: &Call, text: &str) -> anyhow::Result<UserId> {
-    let users = opened.modules.auth.clone().ok_or_else(|| anyhow::anyhow!("this configuration does not hold auth"))?;
+async fn find(ledger: &Ledger, call: &Call, text: &str) -> anyhow::Result<UserId> {
     let ask = UserId::parse(text).map(FindUser::Id).or_else(|| Email::parse(text).map(FindUser::Email));
     let ask = ask.ok_or_else(|| anyhow::anyhow!("{text} is neither an address nor a user id"))?;
-    Ok(users.find_user(call, ask).await.map_err(refused)?.id)
+    let user = ledger.find_user(call, ask).await.map_err(refused)?;
+    Ok(user.ok_or_else(|| anyhow::anyhow!("there is no user {text}"))?.id)
 }
 
 async fn show(context: &Context, ledger: &Ledger, user: &UserId) -> anyhow::Result<u8> {

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, web};
-use emporium_kernel::metric;
+use emporium_kernel::{Remote, metric};
 use prometheus::{Encoder, TextEncoder};
 use serde_json::{Map, Value, json};
 
@@ -30,8 +30,10 @@ async fn readiness(modules: web::Data<Modules>, draining: web::Data<Draining>) -
 }
 
 async fn health(modules: web::Data<Modules>, draining: web::Data<Draining>) -> HttpResponse {
-    let components = databases(&modules).await;
-    status(!draining.is_on() && all_up(&components), Some(components))
+    let mut components = databases(&modules).await;
+    let up = !draining.is_on() && all_up(&components);
+    components.extend(neighbours(&modules));
+    status(up, Some(components))
 }
 
 /// Whether the process takes new work: what both listeners say.
@@ -60,8 +62,17 @@ async fn databases(modules: &Modules) -> Map<String, Value> {
     components
 }
 
+/// Modules of other processes. Losing one does not make this process unready.
+fn neighbours(modules: &Modules) -> impl Iterator<Item = (String, Value)> {
+    let link = |link: &Remote| {
+        let status = if link.is_reachable() { "UP" } else { "DOWN" };
+        (format!("{}_service", link.peer()), json!({"status": status}))
+    };
+    modules.links().iter().map(link)
+}
+
 async fn info(modules: web::Data<Modules>) -> HttpResponse {
-    let held: Vec<&str> = modules.databases().iter().map(|(name, _)| *name).collect();
+    let held: Vec<&str> = modules.databases().map(|(name, _)| name).collect();
     HttpResponse::Ok().json(json!({
         "app": {"name": "emporium", "version": env!("CARGO_PKG_VERSION")},
         "modules": {"held": held},

@@ -2,19 +2,18 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use emporium_database::{Database, lease};
-use emporium_kernel::{Call, Clock, Finding, Outage};
+use emporium_kernel::{Clock, Finding, Outage};
 use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 
 use super::Draining;
-use crate::wiring::Modules;
+use crate::wiring::{Chore, Modules};
 
-const RECOVER_EVERY: Duration = Duration::from_millis(250);
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
 const VERIFY_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// How long after the start the first round of what is rarely done comes: sweepers go first.
@@ -37,60 +36,27 @@ impl Workers {
 /// Takes over what an earlier process left unfinished, and starts the workers.
 pub async fn start(modules: &Arc<Modules>, draining: &Draining) -> anyhow::Result<Workers> {
     let mut workers = Vec::new();
-    if let Some(shop) = modules.shop.clone() {
-        if !shop.database().is_shared() {
-            // Whoever held a lease is gone.
-            shop.take_over().await?;
-        }
-        let recovering = shop.clone();
-        workers.push(every(RECOVER_EVERY, draining, move || {
-            let shop = recovering.clone();
-            async move { shop.recover().await.map(drop).map_err(anyhow::Error::from) }
-        }));
-        let database = shop.database().clone();
-        workers.push(swept(SWEEP_EVERY, draining, database, move || {
-            let shop = shop.clone();
-            async move { shop.sweep().await.map_err(anyhow::Error::from) }
-        }));
-    }
-    if let Some(stock) = modules.inventory.clone() {
-        let database = stock.database().clone();
-        workers.push(swept(stock.settings().sweep_every(), draining, database, move || {
-            let stock = stock.clone();
-            async move { stock.sweep().await.map_err(anyhow::Error::from) }
-        }));
-    }
-    if let Some(ledger) = modules.wallet.clone() {
-        let database = ledger.database().clone();
-        workers.push(swept(SWEEP_EVERY, draining, database, move || {
-            let ledger = ledger.clone();
-            async move { ledger.sweep().await.map_err(anyhow::Error::from) }
-        }));
-    }
-    if let Some(users) = modules.auth.clone() {
-        let database = users.database().clone();
-        workers.push(swept(SWEEP_EVERY, draining, database, move || {
-            let users = users.clone();
-            async move { users.sweep().await.map_err(anyhow::Error::from) }
-        }));
+    for module in modules.iter() {
+        module.take_over().await?;
+        let database = module.database().clone();
+        workers.extend(module.chores().into_iter().map(|chore| start_chore(chore, draining, database.clone())));
     }
     let proving = modules.clone();
     workers.push(every(VERIFY_EVERY, draining, move || verify(proving.clone())));
     Ok(Workers(workers))
 }
 
-/// Runs `sweep` every `period`, in one of the instances that share the database.
-fn swept<F, W>(period: Duration, draining: &Draining, database: Database, sweep: F) -> JoinHandle<()>
-where
-    F: Fn() -> W + Clone + 'static,
-    W: Future<Output = anyhow::Result<()>> + 'static,
-{
-    let term = period * 9 / 10;
+fn start_chore(chore: Chore, draining: &Draining, database: Database) -> JoinHandle<()> {
+    let Chore { every: period, alone, round } = chore;
+    if !alone {
+        return every(period, draining, round);
+    }
+    let (term, round) = (period * 9 / 10, Rc::new(round));
     every(period, draining, move || {
-        let (database, sweep) = (database.clone(), sweep.clone());
+        let (database, round) = (database.clone(), round.clone());
         async move {
             let now = Clock::system().now();
-            if lease::take::<Outage>(&database, "sweep", now, term).await? { sweep().await } else { Ok(()) }
+            if lease::take::<Outage>(&database, "sweep", now, term).await? { round().await } else { Ok(()) }
         }
     })
 }
@@ -121,7 +87,7 @@ where
 
 /// Checks every invariant and says loudly what is wrong.
 async fn verify(modules: Arc<Modules>) -> anyhow::Result<()> {
-    for (module, audit) in crate::cli::verify::all(&modules, &Call::internal("verify")).await {
+    for (module, audit) in modules.verify("verify").await {
         match audit {
             Ok(audit) => audit.findings.iter().for_each(|finding| {
                 let Finding { invariant, subject, detail } = finding;

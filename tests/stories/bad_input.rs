@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Engine, Person};
+use crate::deployment::{Deployment, Person, Shape};
 use crate::request::{any, get, order_of, post};
 
 everywhere!(
@@ -28,8 +28,8 @@ async fn refuses(shop: &Deployment, who: &Person, path: &str, cases: Vec<Case>) 
     }
 }
 
-async fn orders_with_impossible_lines_are_refused(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn orders_with_impossible_lines_are_refused(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("PEN", 100, 5).await;
     let euros = json!({
         "title": "Euro thing", "status": "active",
@@ -83,8 +83,8 @@ async fn orders_with_impossible_lines_are_refused(engine: Engine) {
     shop.verify();
 }
 
-async fn impossible_amounts_of_money_are_refused(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn impossible_amounts_of_money_are_refused(shape: Shape) {
+    let shop = Deployment::start(shape);
     let person = shop.buyer();
     let amount = |amount: Value| json!({"amount": {"amount": amount, "currency": "USD"}});
     let cases = vec![
@@ -103,8 +103,8 @@ async fn impossible_amounts_of_money_are_refused(engine: Engine) {
     assert_eq!(shop.balance(&person).await, 0);
 }
 
-async fn bodies_that_are_not_plain_json_are_refused(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn bodies_that_are_not_plain_json_are_refused(shape: Shape) {
+    let shop = Deployment::start(shape);
     let person = shop.buyer();
     let deep = "[".repeat(10_000);
     let huge = format!(r#"{{"note": "{}"}}"#, "x".repeat(10 << 20));
@@ -134,8 +134,8 @@ async fn bodies_that_are_not_plain_json_are_refused(engine: Engine) {
     assert_eq!(shop.send(get("/health/live")).await.body, json!("live"), "the shop lives on");
 }
 
-async fn paths_queries_and_methods_that_are_not_there(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn paths_queries_and_methods_that_are_not_there(shape: Shape) {
+    let shop = Deployment::start(shape);
     let person = shop.buyer();
     for (request, status) in [
         (get("/v1/nothing"), 404),

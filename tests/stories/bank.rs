@@ -4,7 +4,7 @@ use emporium_kernel::Random;
 use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::deployment::{Deployment, Engine, Person};
+use crate::deployment::{Deployment, Person, Shape};
 use crate::request::post;
 
 everywhere!(money_is_neither_made_nor_lost);
@@ -24,8 +24,8 @@ async fn transfer(shop: &Deployment, people: &[Person], random: &Random) -> u16 
     reply.status.as_u16()
 }
 
-async fn money_is_neither_made_nor_lost(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn money_is_neither_made_nor_lost(shape: Shape) {
+    let shop = Deployment::start(shape);
     let mut people = Vec::new();
     for n in 0..PEOPLE {
         people.push(shop.registered(&format!("p{n}@example.com")).await);

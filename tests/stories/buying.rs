@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, Engine};
+use crate::deployment::{Deployment, Shape};
 use crate::request::{get, order_of, post};
 
 everywhere!(
@@ -17,8 +17,8 @@ everywhere!(
     a_free_product_is_bought_without_money,
 );
 
-async fn a_stranger_registers_pays_in_looks_around_and_buys(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn a_stranger_registers_pays_in_looks_around_and_buys(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("MUG", 1_250, 5).await;
     let ada = shop.registered("ada@example.com").await;
     assert_eq!(shop.send(get("/v1/me").by(&ada)).await.expect(200)["email"], "ada@example.com");
@@ -48,8 +48,8 @@ async fn a_stranger_registers_pays_in_looks_around_and_buys(engine: Engine) {
     shop.verify();
 }
 
-async fn a_refused_order_says_why_and_moves_nothing(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn a_refused_order_says_why_and_moves_nothing(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("CUP", 300, 2).await;
     let poor = shop.buyer();
     let refused = shop.send(post("/v1/orders").by(&poor).once().json(&order_of("CUP", 1))).await;
@@ -72,8 +72,8 @@ async fn a_refused_order_says_why_and_moves_nothing(engine: Engine) {
     shop.verify();
 }
 
-async fn a_total_that_changed_is_never_charged_silently(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn a_total_that_changed_is_never_charged_silently(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("TEA", 400, 9).await;
     let buyer = shop.buyer();
     shop.deposit(&buyer, 5_000).await;
@@ -87,8 +87,8 @@ async fn a_total_that_changed_is_never_charged_silently(engine: Engine) {
     assert_eq!(shop.balance(&buyer).await, 4_200);
 }
 
-async fn a_repeated_key_gets_the_same_answer_and_buys_once(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn a_repeated_key_gets_the_same_answer_and_buys_once(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("PEN", 100, 9).await;
     let (buyer, other) = (shop.buyer(), shop.buyer());
     shop.deposit(&buyer, 1_000).await;
@@ -110,8 +110,8 @@ async fn a_repeated_key_gets_the_same_answer_and_buys_once(engine: Engine) {
     assert_eq!(shop.balance(&buyer).await, 900);
 }
 
-async fn a_hundred_equal_keys_at_once_buy_once(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn a_hundred_equal_keys_at_once_buy_once(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("PEN", 100, 200).await;
     let buyer = shop.buyer();
     shop.deposit(&buyer, 100_000).await;
@@ -125,8 +125,8 @@ async fn a_hundred_equal_keys_at_once_buy_once(engine: Engine) {
     shop.verify();
 }
 
-async fn what_belongs_to_another_is_not_there(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn what_belongs_to_another_is_not_there(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("PEN", 100, 9).await;
     let (ada, eve, staff) = (shop.buyer(), shop.buyer(), shop.staff());
     shop.deposit(&ada, 1_000).await;
@@ -150,8 +150,8 @@ async fn what_belongs_to_another_is_not_there(engine: Engine) {
     assert_eq!(none["data"], json!([]));
 }
 
-async fn a_placed_order_can_no_longer_be_cancelled(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn a_placed_order_can_no_longer_be_cancelled(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("PEN", 100, 9).await;
     let buyer = shop.buyer();
     shop.deposit(&buyer, 1_000).await;
@@ -161,8 +161,8 @@ async fn a_placed_order_can_no_longer_be_cancelled(engine: Engine) {
     assert_eq!((refused.problem(), &refused.body["order_status"]), ((409, "not_allowed"), &json!("placed")));
 }
 
-async fn a_supplier_is_paid_for_own_products_and_the_store_for_the_rest(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn a_supplier_is_paid_for_own_products_and_the_store_for_the_rest(shape: Shape) {
+    let shop = Deployment::start(shape);
     let (supplier, buyer) = (shop.person(&[emporium_kernel::Role::Supplier]), shop.buyer());
     let product = json!({
         "title": "Honey", "status": "active",
@@ -182,8 +182,8 @@ async fn a_supplier_is_paid_for_own_products_and_the_store_for_the_rest(engine: 
     shop.verify();
 }
 
-async fn a_free_product_is_bought_without_money(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn a_free_product_is_bought_without_money(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("FLYER", 0, 2).await;
     let buyer = shop.buyer();
     let order = shop.send(post("/v1/orders").by(&buyer).once().json(&order_of("FLYER", 1))).await.expect(201);

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, Engine};
+use crate::deployment::{Deployment, Shape};
 use crate::request::{delete, get, patch, post};
 
 everywhere!(a_guest_fills_a_cart_claims_it_and_checks_out, lines_are_removed_and_carts_too,);
 
-async fn a_guest_fills_a_cart_claims_it_and_checks_out(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn a_guest_fills_a_cart_claims_it_and_checks_out(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("PEN", 100, 9).await;
     shop.sell("INK", 250, 9).await;
     let cart = shop.send(post("/v1/carts").json(&json!({"items": [{"sku": "PEN", "quantity": 1}]}))).await.expect(201);
@@ -47,8 +47,8 @@ async fn a_guest_fills_a_cart_claims_it_and_checks_out(engine: Engine) {
     shop.verify();
 }
 
-async fn lines_are_removed_and_carts_too(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn lines_are_removed_and_carts_too(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("PEN", 100, 9).await;
     let buyer = shop.buyer();
     let lines = json!({"items": [{"sku": "PEN", "quantity": 2}, {"sku": "PEN", "quantity": 3}]});

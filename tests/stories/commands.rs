@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, Engine, write};
+use crate::deployment::{Deployment, Shape, write};
 use crate::request::{get, order_of, post};
 
-everywhere!(
+in_one_process!(
     stock_money_and_orders_are_looked_at_beside_the_running_server,
     stock_and_money_are_changed_with_the_server_stopped,
     what_the_process_began_is_finished_before_it_stops,
@@ -25,7 +25,7 @@ fn with_password(shop: &Deployment, arguments: &[&str], password: &str) -> std::
 
 #[tokio::test]
 async fn the_first_admin_is_made_on_the_command_line() {
-    let mut shop = Deployment::start(Engine::Sqlite);
+    let mut shop = Deployment::start(Shape::OnSqlite);
     assert!(shop.stop().success());
     let create =
         ["user", "create", "--email", "boss@example.com", "--name", "Boss", "--role", "admin", "--password-stdin"];
@@ -78,8 +78,8 @@ async fn the_first_admin_is_made_on_the_command_line() {
     assert_eq!(shop.send(login("another good phrase")).await.problem(), (401, "invalid_credentials"));
 }
 
-async fn stock_money_and_orders_are_looked_at_beside_the_running_server(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn stock_money_and_orders_are_looked_at_beside_the_running_server(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("PEN", 100, 5).await;
     let ada = shop.registered("ada@example.com").await;
     shop.deposit(&ada, 1_000).await;
@@ -91,12 +91,15 @@ async fn stock_money_and_orders_are_looked_at_beside_the_running_server(engine: 
     assert_eq!(shop.told(&["order", "list", "--status", "placed"], 0)["data"][0]["id"], order["id"]);
     assert_eq!(shop.told(&["order", "list", "--unfinished"], 0)["data"], json!([]));
     shop.verify();
-    assert_eq!(shop.told(&["health", "--management", shop.management.trim_start_matches("http://")], 0)["ready"], true);
+    assert_eq!(
+        shop.told(&["health", "--management", shop.management().trim_start_matches("http://")], 0)["ready"],
+        true
+    );
     assert_eq!(shop.told(&["health", "--management", "127.0.0.1:1"], 1)["ready"], false);
 }
 
-async fn stock_and_money_are_changed_with_the_server_stopped(engine: Engine) {
-    let mut shop = Deployment::start(engine);
+async fn stock_and_money_are_changed_with_the_server_stopped(shape: Shape) {
+    let mut shop = Deployment::start(shape);
     shop.sell("PEN", 100, 5).await;
     shop.sell("INK", 100, 0).await;
     shop.registered("ada@example.com").await;
@@ -125,7 +128,7 @@ async fn stock_and_money_are_changed_with_the_server_stopped(engine: Engine) {
 
 #[tokio::test]
 async fn a_backup_is_made_while_the_shop_runs_and_can_be_served() {
-    let mut shop = Deployment::start(Engine::Sqlite);
+    let mut shop = Deployment::start(Shape::OnSqlite);
     shop.sell("PEN", 100, 5).await;
     let folder = shop.data().join("copy");
     let to = folder.to_str().expect("text").to_owned();
@@ -144,7 +147,7 @@ async fn a_backup_is_made_while_the_shop_runs_and_can_be_served() {
 
 #[tokio::test]
 async fn a_command_on_an_empty_folder_makes_what_it_needs() {
-    let mut shop = Deployment::start(Engine::Sqlite);
+    let mut shop = Deployment::start(Shape::OnSqlite);
     shop.stop();
     let pending = |shop: &Deployment| {
         let planned = shop.told(&["migrate", "--dry-run"], 0);
@@ -161,7 +164,7 @@ async fn a_command_on_an_empty_folder_makes_what_it_needs() {
 
 #[tokio::test]
 async fn configuration_is_checked_and_shown_and_the_doctor_looks() {
-    let shop = Deployment::start(Engine::Sqlite);
+    let shop = Deployment::start(Shape::OnSqlite);
     assert_eq!(shop.told(&["config", "check"], 0)["valid"], true);
     assert_eq!(shop.told(&["config", "show"], 0)["log"]["level"], "info");
     let bad = write(&shop.data(), "bad.toml", "[wallet]\nmax_amont = 1\n");
@@ -201,13 +204,13 @@ async fn the_demonstration_can_be_bought_from_with_the_lines_it_prints() {
     assert_eq!(stranger.expect("runs").status.code(), Some(2), "loopback only");
 }
 
-async fn what_the_process_began_is_finished_before_it_stops(engine: Engine) {
-    let mut shop = Deployment::start(engine);
+async fn what_the_process_began_is_finished_before_it_stops(shape: Shape) {
+    let mut shop = Deployment::start(shape);
     shop.sell("PEN", 100, 500).await;
     let buyer = shop.buyer();
     shop.deposit(&buyer, 100_000).await;
     let orders = (0..100).map(|_| shop.try_send(post("/v1/orders").by(&buyer).once().json(&order_of("PEN", 1))));
-    let pid = shop.pid();
+    let pid = shop.processes[0].pid();
     let stop = async { Command::new("kill").args(["-TERM", &pid]).status().expect("kill") };
     let (replies, _) = futures_util::future::join(futures_util::future::join_all(orders), stop).await;
     shop.kill();

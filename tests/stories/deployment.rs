@@ -1,9 +1,8 @@
 //! A running shop of a story: its own process, folder and ports, and what is needed to talk to it.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use emporium_auth_api::{AUDIENCE, CLIENT_ID, Claims, ISSUER, SessionId, TOKEN_TYPE, UserId};
@@ -13,38 +12,67 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::door::Door;
 use crate::mariadbd::Mariadbd;
+use crate::process::Process;
 use crate::request::{Reply, Request, get, post};
 
 /// Tells each story under every deployment.
 macro_rules! everywhere {
     ($($story:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test] async fn $story() { super::$story(crate::deployment::Engine::Sqlite).await })*
+        in_one_process!($($story),*);
+        mod split_on_sqlite {
+            $(#[tokio::test] async fn $story() { super::$story(crate::deployment::Shape::SplitOnSqlite).await })*
         }
-        mod on_mariadb {
-            $(#[tokio::test] async fn $story() { super::$story(crate::deployment::Engine::Mariadb).await })*
+        mod split_on_mariadb {
+            $(#[tokio::test] async fn $story() { super::$story(crate::deployment::Shape::SplitOnMariadb).await })*
         }
     };
 }
 
-/// What keeps the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    /// Files in the data folder.
-    Sqlite,
-    /// A server of the story's own.
-    Mariadb,
+/// Tells each story of one process, on each kind of database.
+macro_rules! in_one_process {
+    ($($story:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test] async fn $story() { super::$story(crate::deployment::Shape::OnSqlite).await })*
+        }
+        mod on_mariadb {
+            $(#[tokio::test] async fn $story() { super::$story(crate::deployment::Shape::OnMariadb).await })*
+        }
+    };
 }
 
-/// A shop in one process.
+/// How a shop is deployed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One process, with files in its data folder.
+    OnSqlite,
+    /// One process, with a database server of the story's own.
+    OnMariadb,
+    /// A process for each module, each with a file in its data folder.
+    SplitOnSqlite,
+    /// A process for each module, each with a database on a server of the story's own.
+    SplitOnMariadb,
+}
+
+impl Shape {
+    pub fn is_split(self) -> bool {
+        matches!(self, Self::SplitOnSqlite | Self::SplitOnMariadb)
+    }
+
+    pub fn has_server(self) -> bool {
+        matches!(self, Self::OnMariadb | Self::SplitOnMariadb)
+    }
+}
+
+const MODULES: [&str; 4] = ["auth", "wallet", "inventory", "shop"];
+
+/// A shop: one process that holds everything, or one for each module.
 pub struct Deployment {
     folder: TempDir,
     /// What keeps the data, where that is not the process itself.
     pub server: Option<Mariadbd>,
-    process: Option<Child>,
-    public: String,
-    pub management: String,
+    pub processes: Vec<Process>,
     client: Client,
 }
 
@@ -55,38 +83,68 @@ pub struct Person {
     pub token: String,
 }
 
+fn emporium() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_emporium"))
+}
+
 impl Deployment {
-    pub fn start(engine: Engine) -> Self {
+    pub fn start(shape: Shape) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let client = Client::builder().no_proxy().build().expect("a client");
-        let server = (engine == Engine::Mariadb).then(Mariadbd::start);
-        let mut shop = Self { folder, server, process: None, public: String::new(), management: String::new(), client };
+        let server = shape.has_server().then(Mariadbd::start);
+        let data = folder.path().join("data");
+        let mut processes = match shape.is_split() {
+            true => split(&data),
+            false => vec![Process::new("emporium", data)],
+        };
+        for process in &mut processes {
+            process.environment.extend(server.iter().flat_map(on_server));
+        }
+        let mut shop = Self { folder, server, processes, client };
         shop.serve();
         shop
+    }
+
+    /// The process that holds a module.
+    pub fn holder_of(&self, module: &str) -> &Process {
+        self.processes.iter().find(|process| process.name == module).unwrap_or(&self.processes[0])
+    }
+
+    /// The only process.
+    fn only(&mut self) -> &mut Process {
+        assert_eq!(self.processes.len(), 1, "a story of one process");
+        &mut self.processes[0]
     }
 
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// Starts the process on the same data and waits until it listens.
+    /// The management address of the shop.
+    pub fn management(&self) -> &str {
+        &self.holder_of("shop").management
+    }
+
+    /// Starts what does not run, on the same data, and waits until it listens.
     pub fn serve(&mut self) {
-        self.serve_with(&[]);
+        for process in self.processes.iter_mut().filter(|process| !process.runs()) {
+            process.serve(emporium(), &[], &[]);
+        }
     }
 
     /// The same with further options.
     pub fn serve_with(&mut self, options: &[&str]) {
-        self.launch(options, &[]);
+        self.only().serve(emporium(), options, &[]);
     }
 
     /// The same, but the process ends at this point of its work, as in `capture.before_commit`.
     pub fn serve_until(&mut self, failpoint: &str) {
-        self.launch(&[], &[("TEST_FAILPOINT", failpoint)]);
+        self.only().serve(emporium(), &[], &[("TEST_FAILPOINT", failpoint)]);
     }
 
     /// Waits until the process has ended by itself.
-    pub fn died(&mut self) -> std::process::ExitStatus {
-        self.process.take().expect("runs").wait().expect("waits")
+    pub fn died(&mut self) -> ExitStatus {
+        self.only().died()
     }
 
     /// The same, watched by strace, which writes down what is asked of disk and network, and injects `faults`.
@@ -103,7 +161,7 @@ impl Deployment {
             "trace=pwrite64,fdatasync,fsync,recvfrom,read,sendto,write,writev",
         ]);
         strace.args(faults).arg("-o").arg(self.strace_log()).arg("--").arg(env!("CARGO_BIN_EXE_emporium"));
-        self.launch_as(strace, &[], &[]);
+        self.only().serve(strace, &[], &[]);
     }
 
     /// Where strace writes.
@@ -111,70 +169,25 @@ impl Deployment {
         self.folder.path().join("strace.log")
     }
 
-    fn launch(&mut self, options: &[&str], environment: &[(&str, &str)]) {
-        self.launch_as(Command::new(env!("CARGO_BIN_EXE_emporium")), options, environment);
-    }
-
-    fn launch_as(&mut self, mut program: Command, options: &[&str], environment: &[(&str, &str)]) {
-        let mut process = program
-            .args(["serve", "--json", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
-            .arg("--data")
-            .arg(self.data())
-            .args(options)
-            .env("EMPORIUM_PAYMENTS__DEPOSITS", "instant")
-            .env("EMPORIUM_LOG__LEVEL", "error")
-            .envs(self.places())
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("starts");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let told: Value = serde_json::from_str(&line).expect("one JSON object on the first line");
-        self.public = told["public"].as_str().expect("public").to_owned();
-        self.management = told["management"].as_str().expect("management").to_owned();
-        self.process = Some(process);
-    }
-
-    /// Ends the process with SIGKILL: nothing is flushed, nothing is said.
+    /// Ends every process with SIGKILL.
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().expect("kills");
-            process.wait().expect("waits");
-        }
+        self.processes.iter_mut().for_each(Process::kill);
     }
 
-    /// The process's id.
-    pub fn pid(&self) -> String {
-        self.process.as_ref().expect("runs").id().to_string()
-    }
-
-    /// Asks the process to stop with SIGTERM and waits for its end.
-    pub fn stop(&mut self) -> std::process::ExitStatus {
-        let mut process = self.process.take().expect("runs");
-        let id = process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
-        process.wait().expect("waits")
+    /// Asks every process to stop with SIGTERM, callers first, and waits for its end; how the last of them ended.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.processes.iter_mut().rev().map(Process::stop).last().expect("a process")
     }
 
     /// A command on the data of this shop, not yet started.
     pub fn binary(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
-        command.args(arguments).arg("--data").arg(self.data()).envs(self.places());
-        command
-    }
-
-    /// Where the modules keep their data, as the environment says it.
-    fn places(&self) -> Vec<(String, String)> {
-        let place = |server: &Mariadbd, module: &str| {
-            let name = format!("EMPORIUM_MODULES__{}__DATABASE", module.to_uppercase());
-            (name, server.url(&format!("{module}db")))
+        let module = match arguments[0] {
+            "user" => "auth",
+            "stock" => "inventory",
+            "wallet" => "wallet",
+            _ => "shop",
         };
-        let modules = ["auth", "inventory", "shop", "wallet"];
-        let places = self.server.iter().flat_map(|server| modules.map(|module| place(server, module)));
-        // Where others may drive an order as well, one whose process died waits until its lease has run out.
-        let lease = self.server.iter().map(|_| ("EMPORIUM_SHOP__LEASE_SECS".to_owned(), "1".to_owned()));
-        places.chain(lease).collect()
+        self.holder_of(module).command(emporium(), arguments)
     }
 
     /// Runs a command beside the server or, when it is stopped, alone.
@@ -231,7 +244,7 @@ impl Deployment {
     /// A token for this user, signed with the shop's own key, which spares thousands of logins.
     fn holder(&self, id: UserId, roles: &[Role]) -> Person {
         let (now, random) = (Clock::system().now(), Random::system());
-        let key = std::fs::read(self.data().join("auth-signing.key")).expect("the signing key");
+        let key = std::fs::read(self.holder_of("auth").data.join("auth-signing.key")).expect("the signing key");
         let claims = Claims {
             iss: ISSUER.to_owned(),
             sub: id,
@@ -279,7 +292,8 @@ impl Deployment {
 
     /// The same where the shop may be gone.
     pub async fn try_send(&self, request: Request<'_>) -> Result<Reply, reqwest::Error> {
-        let mut sent = self.client.request(request.method, format!("{}{}", self.public, request.path));
+        let process = self.holder_of(home(&request.path));
+        let mut sent = self.client.request(request.method, format!("{}{}", process.public, request.path));
         if let Some(person) = request.person {
             sent = sent.bearer_auth(&person.token);
         }
@@ -332,10 +346,52 @@ impl Deployment {
     }
 }
 
-impl Drop for Deployment {
-    fn drop(&mut self) {
-        self.kill();
+/// Where the modules keep their data, as the environment says it.
+fn on_server(server: &Mariadbd) -> Vec<(String, String)> {
+    let place = |module: &str| {
+        let name = format!("EMPORIUM_MODULES__{}__DATABASE", module.to_uppercase());
+        (name, server.url(&format!("{module}db")))
+    };
+    // Where others may drive an order as well, one whose process died waits until its lease has run out.
+    let lease = ("EMPORIUM_SHOP__LEASE_SECS".to_owned(), "1".to_owned());
+    MODULES.map(place).into_iter().chain([lease]).collect()
+}
+
+/// A process for each module, which know where the others are and whom to trust.
+fn split(data: &Path) -> Vec<Process> {
+    let mut processes: Vec<Process> = MODULES.map(|module| Process::new(module, data.join(module))).into();
+    let mut known = Vec::new();
+    for process in &mut processes {
+        let door = process.door.insert(Door::open()).url.clone();
+        let key = process.command(emporium(), &["config", "key", "--json"]).output().expect("runs").stdout;
+        let key: Value = serde_json::from_slice(&key).expect("a key");
+        let module = process.name.to_uppercase();
+        known.push((format!("EMPORIUM_MODULES__{module}__URL"), door));
+        known.push((format!("EMPORIUM_SERVICES__TRUSTED__{module}"), format!("[{}]", key["public_key"])));
     }
+    for process in &mut processes {
+        process.environment.extend(known.clone());
+        process.environment.push(("EMPORIUM_MODULES__HELD".to_owned(), format!("[\"{}\"]", process.name)));
+    }
+    processes
+}
+
+/// Which module answers a path.
+fn home(path: &str) -> &'static str {
+    let homes = [
+        ("/v1/auth", "auth"),
+        ("/v1/me", "auth"),
+        ("/.well-known", "auth"),
+        ("/v1/wallet", "wallet"),
+        ("/v1/admin/wallets", "wallet"),
+        ("/v1/admin/deposits", "wallet"),
+        ("/v1/admin/withdrawals", "wallet"),
+        ("/v1/availability", "inventory"),
+        ("/v1/admin/stock", "inventory"),
+        ("/v1/admin/locations", "inventory"),
+        ("/v1/admin/reservations", "inventory"),
+    ];
+    homes.iter().find(|(prefix, _)| path.starts_with(prefix)).map_or("shop", |(_, module)| module)
 }
 
 /// How auth names the key: the start of the hash of its public part.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Engine};
+use crate::deployment::{Deployment, Shape};
 use crate::request::{any, get};
 
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
@@ -28,7 +28,7 @@ fn reachable(path: &str) -> String {
 
 #[tokio::test]
 async fn every_documented_operation_is_routed_and_guarded_as_it_says() {
-    let shop = Deployment::start(Engine::Sqlite);
+    let shop = Deployment::start(Shape::OnSqlite);
     let document = shop.send(get("/openapi.json")).await.expect(200);
     assert_eq!(document["openapi"], "3.1.0");
     let operations = operations(&document);
@@ -52,7 +52,7 @@ async fn every_documented_operation_is_routed_and_guarded_as_it_says() {
 
 #[tokio::test]
 async fn the_router_has_no_route_that_is_not_documented() {
-    let shop = Deployment::start(Engine::Sqlite);
+    let shop = Deployment::start(Shape::OnSqlite);
     let document = shop.send(get("/openapi.json")).await.expect(200);
     let documented: BTreeSet<(String, String)> =
         operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
@@ -75,7 +75,7 @@ async fn the_router_has_no_route_that_is_not_documented() {
 
 #[tokio::test]
 async fn what_can_be_read_can_be_asked_about_and_what_cannot_be_done_says_what_can() {
-    let shop = Deployment::start(Engine::Sqlite);
+    let shop = Deployment::start(Shape::OnSqlite);
     let head = shop.send(any("HEAD", "/v1/products")).await;
     assert_eq!((head.status.as_u16(), head.body), (200, json!("")));
     let refused = shop.send(any("PUT", "/v1/products")).await;
@@ -84,7 +84,7 @@ async fn what_can_be_read_can_be_asked_about_and_what_cannot_be_done_says_what_c
 
 #[tokio::test]
 async fn every_reference_in_the_document_leads_somewhere() {
-    let shop = Deployment::start(Engine::Sqlite);
+    let shop = Deployment::start(Shape::OnSqlite);
     let document = shop.told(&["openapi"], 0);
     let mut references = BTreeSet::new();
     collect(&document, &mut references);
@@ -110,7 +110,7 @@ fn collect(value: &Value, found: &mut BTreeSet<String>) {
 
 #[tokio::test]
 async fn the_page_loads_nothing_from_elsewhere() {
-    let shop = Deployment::start(Engine::Sqlite);
+    let shop = Deployment::start(Shape::OnSqlite);
     let page = shop.send(get("/docs/")).await;
     let html = page.body.as_str().expect("a page").to_owned();
     assert_eq!(page.status, 200);
@@ -128,10 +128,10 @@ async fn the_page_loads_nothing_from_elsewhere() {
 
 #[tokio::test]
 async fn health_and_metrics_are_on_the_management_listener_alone() {
-    let shop = Deployment::start(Engine::Sqlite);
+    let shop = Deployment::start(Shape::OnSqlite);
     assert_eq!(shop.send(get("/health/ready")).await.body, json!("ready"));
     let management = |path: &str| {
-        let url = format!("{}{path}", shop.management);
+        let url = format!("{}{path}", shop.management());
         async move { reqwest::get(url).await.expect("answers").text().await.expect("text") }
     };
     assert!(management("/actuator/health/readiness").await.contains("UP"));

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, Engine, Person};
+use crate::deployment::{Deployment, Person, Shape};
 use crate::request::{Request, order_of, post};
 use crate::strace::{self, Happening};
 
 /// A shop whose process is watched from its start, and two people with money.
 async fn watched(faults: &[&str]) -> (Deployment, Person, Person) {
-    let mut shop = Deployment::start(Engine::Sqlite);
+    let mut shop = Deployment::start(Shape::OnSqlite);
     shop.sell("PEN", 100, 10_000).await;
     let (ada, bob) = (shop.signed_up("ada@example.com").await, shop.signed_up("bob@example.com").await);
     shop.deposit(&ada, 1_000_000).await;
@@ -100,7 +100,7 @@ async fn a_disk_that_fails_to_sync_stops_the_process_and_nothing_acknowledged_is
 /// A disk says only once that it failed. Whoever went on would write the rest of the log back, and throw the log away.
 #[tokio::test]
 async fn a_disk_that_fails_while_the_log_is_written_back_stops_the_process_too() {
-    let mut shop = Deployment::start(Engine::Sqlite);
+    let mut shop = Deployment::start(Shape::OnSqlite);
     let (ada, bob) = (shop.signed_up("ada@example.com").await, shop.signed_up("bob@example.com").await);
     shop.deposit(&ada, 1_000).await;
     shop.stop();
@@ -144,7 +144,7 @@ async fn a_full_disk_refuses_what_it_cannot_keep_and_takes_new_work_as_soon_as_t
 async fn a_database_that_another_process_holds_is_busy_and_answers_again_by_itself() {
     use diesel::Connection;
     use diesel::connection::SimpleConnection;
-    let shop = Deployment::start(Engine::Sqlite);
+    let shop = Deployment::start(Shape::OnSqlite);
     let (ada, bob) = (shop.signed_up("ada@example.com").await, shop.signed_up("bob@example.com").await);
     shop.deposit(&ada, 1_000).await;
     let path = shop.data().join("wallet.db").display().to_string();

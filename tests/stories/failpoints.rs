@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Engine, Person};
+use crate::deployment::{Deployment, Person, Shape};
 use crate::request::{get, order_of, post};
 
-everywhere!(
+in_one_process!(
     an_order_is_placed_once_wherever_its_process_was_killed,
     an_order_that_cannot_be_paid_is_undone_wherever_its_process_was_killed,
     recovery_itself_may_be_killed_as_often_as_it_likes,
@@ -17,8 +17,8 @@ everywhere!(
 const PRICE: i64 = 100;
 
 /// A shop with one product and a buyer who can pay for `orders` of it.
-async fn open_shop(engine: Engine, orders: i64) -> (Deployment, Person) {
-    let shop = Deployment::start(engine);
+async fn open_shop(shape: Shape, orders: i64) -> (Deployment, Person) {
+    let shop = Deployment::start(shape);
     shop.sell("PEN", PRICE, 1_000).await;
     let buyer = shop.buyer();
     shop.deposit(&buyer, PRICE * orders + 1).await;
@@ -41,7 +41,7 @@ async fn asked_again(shop: &Deployment, buyer: &Person, point: &str, status: u16
     shop.send(post("/v1/orders").by(buyer).keyed(point).json(&order_of("PEN", 1))).await.expect(status)
 }
 
-async fn an_order_is_placed_once_wherever_its_process_was_killed(engine: Engine) {
+async fn an_order_is_placed_once_wherever_its_process_was_killed(shape: Shape) {
     let points = [
         "create_order.before_commit",
         "create_order.after_commit",
@@ -63,7 +63,7 @@ async fn an_order_is_placed_once_wherever_its_process_was_killed(engine: Engine)
         "placed.after_commit",
     ];
     let orders = i64::try_from(points.len()).expect("small");
-    let (mut shop, buyer) = open_shop(engine, orders).await;
+    let (mut shop, buyer) = open_shop(shape, orders).await;
     for (before, point) in (0..).zip(points) {
         order_and_die(&mut shop, &buyer, point).await;
         assert_eq!(asked_again(&shop, &buyer, point, 201).await["status"], "placed", "{point}");
@@ -73,8 +73,8 @@ async fn an_order_is_placed_once_wherever_its_process_was_killed(engine: Engine)
     shop.verify();
 }
 
-async fn an_order_that_cannot_be_paid_is_undone_wherever_its_process_was_killed(engine: Engine) {
-    let (mut shop, buyer) = open_shop(engine, 0).await;
+async fn an_order_that_cannot_be_paid_is_undone_wherever_its_process_was_killed(shape: Shape) {
+    let (mut shop, buyer) = open_shop(shape, 0).await;
     for point in [
         "hold.before_commit",
         "hold.after_commit",
@@ -97,8 +97,8 @@ async fn an_order_that_cannot_be_paid_is_undone_wherever_its_process_was_killed(
     shop.verify();
 }
 
-async fn recovery_itself_may_be_killed_as_often_as_it_likes(engine: Engine) {
-    let (mut shop, buyer) = open_shop(engine, 1).await;
+async fn recovery_itself_may_be_killed_as_often_as_it_likes(shape: Shape) {
+    let (mut shop, buyer) = open_shop(shape, 1).await;
     shop.stop();
     shop.serve_until("reserve.after_commit");
     let order = shop.try_send(post("/v1/orders").by(&buyer).keyed("recovered").json(&order_of("PEN", 1))).await;
@@ -114,8 +114,8 @@ async fn recovery_itself_may_be_killed_as_often_as_it_likes(engine: Engine) {
     shop.verify();
 }
 
-async fn events_are_numbered_once_wherever_the_process_was_killed(engine: Engine) {
-    let (mut shop, _) = open_shop(engine, 0).await;
+async fn events_are_numbered_once_wherever_the_process_was_killed(shape: Shape) {
+    let (mut shop, _) = open_shop(shape, 0).await;
     for point in ["number_events.before_commit", "number_events.after_commit"] {
         shop.stop();
         shop.serve_until(point);
@@ -145,8 +145,8 @@ async fn cancel_at_once(shop: &Deployment, buyer: &Person) {
     }
 }
 
-async fn a_cancel_that_was_killed_leaves_the_order_whole_or_undone(engine: Engine) {
-    let (mut shop, buyer) = open_shop(engine, 1_000).await;
+async fn a_cancel_that_was_killed_leaves_the_order_whole_or_undone(shape: Shape) {
+    let (mut shop, buyer) = open_shop(shape, 1_000).await;
     for point in ["cancel_order.before_commit", "cancel_order.after_commit"] {
         shop.stop();
         shop.serve_until(point);

@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 
-use crate::deployment::{Deployment, Engine, Person};
+use crate::deployment::{Deployment, Person, Shape};
 use crate::request::{get, order_of, post};
 
 everywhere!(exactly_a_hundred_of_two_thousand_buyers_get_one);
@@ -16,8 +16,8 @@ async fn make_buyer(shop: &Deployment) -> Person {
     buyer
 }
 
-async fn exactly_a_hundred_of_two_thousand_buyers_get_one(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn exactly_a_hundred_of_two_thousand_buyers_get_one(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("DROP", 4_900, i64::try_from(PIECES).expect("small")).await;
     let buyers: Vec<Person> =
         futures_util::stream::iter(0..BUYERS).map(|_| make_buyer(&shop)).buffer_unordered(128).collect().await;

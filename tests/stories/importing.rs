@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::deployment::{Deployment, Engine, write};
+use crate::deployment::{Deployment, Shape, write};
 use crate::request::get;
 
-everywhere!(a_file_arrives_whole_and_a_second_time_changes_nothing, a_file_that_cannot_be_read_changes_nothing,);
+in_one_process!(a_file_arrives_whole_and_a_second_time_changes_nothing, a_file_that_cannot_be_read_changes_nothing,);
 
 const FILE: &str = "Handle,Title,Body (HTML),Vendor,Type,Tags,Published,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price,Variant Compare At Price\n\
 shirt,Linen Shirt,\"<p>Cool in summer.\n<em>Washes well.</em></p>\",Loom & Co,Clothing,\"summer, linen\",true,Size,S,SHIRT-S,4,59.00,69.00\n\
@@ -13,8 +13,8 @@ shirt,,,,,,,,M,,-3,59.00,\n\
 shirt,,,,,,,,L,SHIRT-S,2,61.50,\n\
 card,Gift Card,A card.,Store,Gifts,,true,Title,Default Title,'CARD-1,10,0,\n";
 
-async fn a_file_arrives_whole_and_a_second_time_changes_nothing(engine: Engine) {
-    let mut shop = Deployment::start(engine);
+async fn a_file_arrives_whole_and_a_second_time_changes_nothing(shape: Shape) {
+    let mut shop = Deployment::start(shape);
     shop.stop();
     let file = write(&shop.data(), "products.csv", FILE);
     let file = file.to_str().expect("text");
@@ -51,8 +51,8 @@ async fn a_file_arrives_whole_and_a_second_time_changes_nothing(engine: Engine) 
     shop.verify();
 }
 
-async fn a_file_that_cannot_be_read_changes_nothing(engine: Engine) {
-    let mut shop = Deployment::start(engine);
+async fn a_file_that_cannot_be_read_changes_nothing(shape: Shape) {
+    let mut shop = Deployment::start(shape);
     shop.stop();
     for (name, text) in [
         ("quotes.csv", FILE.replace("\"summer, linen\"", "\"summer, linen")),

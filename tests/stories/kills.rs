@@ -11,7 +11,7 @@ use emporium_kernel::Random;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Engine, Person};
+use crate::deployment::{Deployment, Person, Shape};
 use crate::request::{Reply, Request, get, order_of, post};
 
 everywhere!(nothing_acknowledged_is_lost_when_the_process_is_killed);
@@ -81,18 +81,19 @@ async fn trade(
     }
 }
 
-/// Lets clients trade until the process is killed, and starts it again.
+/// Lets clients trade until a process is killed, whichever, and starts it again.
 async fn kill_under_load(shop: &mut Deployment, people: &[Person], written: &Mutex<Vec<Attempt>>, random: &Random) {
     let gone = AtomicBool::new(false);
     let clients = (0..CLIENTS).map(|client| trade(shop, client, people, written, &gone, random));
-    let pid = shop.pid();
+    let victim = usize::try_from(random.below(shop.processes.len() as u64)).expect("small");
+    let pid = shop.processes[victim].pid();
     let killer = async {
         tokio::time::sleep(Duration::from_millis(40 + random.below(300))).await;
         gone.store(true, Ordering::SeqCst);
         assert!(std::process::Command::new("kill").args(["-KILL", &pid]).status().expect("kill").success());
     };
     futures_util::future::join(futures_util::future::join_all(clients), killer).await;
-    shop.kill();
+    shop.processes[victim].kill();
     shop.serve();
 }
 
@@ -150,13 +151,13 @@ fn renew(shop: &Deployment, people: &mut [Person]) {
     people.iter_mut().for_each(|person| *person = shop.again(person));
 }
 
-async fn nothing_acknowledged_is_lost_when_the_process_is_killed(engine: Engine) {
-    let rounds = match (std::env::var_os("LONG"), engine) {
+async fn nothing_acknowledged_is_lost_when_the_process_is_killed(shape: Shape) {
+    let rounds = match (std::env::var_os("LONG"), shape) {
         (Some(_), _) => 1_000,
-        (None, Engine::Sqlite) => 50,
-        (None, Engine::Mariadb) => 10,
+        (None, Shape::OnSqlite) => 50,
+        (None, Shape::OnMariadb | Shape::SplitOnSqlite | Shape::SplitOnMariadb) => 10,
     };
-    let mut shop = Deployment::start(engine);
+    let mut shop = Deployment::start(shape);
     shop.sell("PEN", PRICE, STOCK).await;
     let mut people = Vec::new();
     for client in 0..CLIENTS {
@@ -170,7 +171,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed(engine: Engine)
         if round % 100 == 99 {
             renew(&shop, &mut people);
         }
-        if engine == Engine::Mariadb && round % 2 == 1 {
+        if shape.has_server() && round % 2 == 1 {
             kill_the_server_under_load(&mut shop, &people, &written, &random).await;
         } else {
             kill_under_load(&mut shop, &people, &written, &random).await;

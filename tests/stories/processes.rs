@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Engine};
+use crate::deployment::{Deployment, Shape};
 use crate::request::get;
 
 fn emporium(arguments: &[&str]) -> Command {
@@ -65,7 +65,7 @@ fn a_process_without_a_module_that_it_needs_says_which_and_leaves_nothing_behind
 
 #[tokio::test]
 async fn a_process_holds_what_it_is_told_to_hold_and_nothing_else() {
-    let mut shop = Deployment::start(Engine::Sqlite);
+    let mut shop = Deployment::start(Shape::OnSqlite);
     assert!(shop.stop().success());
     for module in ["auth", "inventory", "shop", "wallet"] {
         std::fs::remove_file(shop.data().join(format!("{module}.db"))).expect("removes");

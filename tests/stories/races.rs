@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use serde_json::Value;
 
-use crate::deployment::{Deployment, Engine, Person};
+use crate::deployment::{Deployment, Person, Shape};
 use crate::request::{get, order_of, post};
 
 everywhere!(
@@ -12,8 +12,8 @@ everywhere!(
     a_cancel_against_the_placement_leaves_the_order_placed_or_cancelled,
 );
 
-async fn a_wallet_that_can_pay_for_ten_of_five_hundred_orders_pays_for_ten(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn a_wallet_that_can_pay_for_ten_of_five_hundred_orders_pays_for_ten(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("PEN", 100, 100_000).await;
     for round in 0..3 {
         let buyer = shop.buyer();
@@ -47,8 +47,8 @@ async fn order_and_cancel(shop: &Deployment, buyer: &Person) -> (Value, Option<u
     (list["data"][0].clone(), told)
 }
 
-async fn a_cancel_against_the_placement_leaves_the_order_placed_or_cancelled(engine: Engine) {
-    let shop = Deployment::start(engine);
+async fn a_cancel_against_the_placement_leaves_the_order_placed_or_cancelled(shape: Shape) {
+    let shop = Deployment::start(shape);
     shop.sell("PEN", 100, 100_000).await;
     let rounds = if std::env::var_os("LONG").is_some() { 5_000 } else { 1_000 };
     let (mut placed, mut cancelled) = (0, 0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use emporium_auth_api::{AuthError, Email, User};
 use emporium_database::prelude::*;
 use emporium_database::{Database, Db, refuse};
-use emporium_kernel::{Outage, Random, Role, Timestamp};
+use emporium_kernel::{Outage, Random, Role, Timestamp, secret_file};
 
 use crate::password::NewPassword;
 use crate::schema::bootstrap;
@@ -40,17 +40,17 @@ pub(crate) fn prepare(
 ) -> Result<(), AuthOpenError> {
     let path = file(data_dir);
     // A file that others can read holds no secret any more.
-    let kept = secret::read_file(&path).ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
+    let kept = secret_file::read(&path).ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
     let kept = kept.map(|text| secret::hash(text.trim())).unwrap_or_default();
     let made = random.token::<32>();
     let hash = secret::hash(&made);
     let work = database.write::<_, AuthError, _>(move |db| renew(db, &kept, &hash, now));
     let at = |source| AuthOpenError::File { path: path.clone(), source };
     match wait(work).map_err(AuthOpenError::Bootstrap)? {
-        Found::NotNeeded => secret::remove_file(&path).map_err(at),
+        Found::NotNeeded => secret_file::remove(&path).map_err(at),
         Found::Good => Ok(()),
         Found::Renewed => {
-            secret::write_file(&path, format!("{made}\n").as_bytes()).map_err(at)?;
+            secret_file::write(&path, format!("{made}\n").as_bytes()).map_err(at)?;
             tracing::info!(file = %path.display(), "there is no admin yet; this file holds the secret to make one");
             Ok(())
         }
@@ -131,7 +131,7 @@ impl Users {
         let user = admin.clone().into_user();
         self.database.write(move |db| redeem(db, &hash, &admin)).await?;
         tracing::warn!(user.id = %user.id, "the first admin was made; the bootstrap secret is used up");
-        if let Err(error) = secret::remove_file(&file(&self.data_dir)) {
+        if let Err(error) = secret_file::remove(&file(&self.data_dir)) {
             tracing::warn!(%error, "the file with the used bootstrap secret could not be removed");
         }
         Ok(user)

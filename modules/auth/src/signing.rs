@@ -8,10 +8,10 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use emporium_auth_api::{AuthError, Claims, KeySet, PublicKey, TOKEN_TYPE};
-use emporium_kernel::{Outage, Random};
+use emporium_kernel::{Outage, Random, secret_file};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 
-use crate::{AuthOpenError, secret};
+use crate::AuthOpenError;
 
 /// The file in the data folder: Ed25519 in PKCS#8, DER.
 const FILE: &str = "auth-signing.key";
@@ -30,12 +30,12 @@ impl SigningKey {
     pub(crate) fn open(data_dir: &Path, random: &Random) -> Result<Self, AuthOpenError> {
         let path = data_dir.join(FILE);
         let at = |source| AuthOpenError::File { path: path.clone(), source };
-        if let Some(stored) = secret::read_file(&path).map_err(at)? {
+        if let Some(stored) = secret_file::read(&path).map_err(at)? {
             return Self::of(&stored).ok_or_else(|| AuthOpenError::Key(path.clone()));
         }
         let made = Ed25519KeyPair::from_seed_unchecked(&random.bytes::<32>()).ok();
         let stored = made.and_then(|pair| pair.to_pkcs8().ok()).ok_or_else(|| AuthOpenError::Key(path.clone()))?;
-        secret::write_file(&path, stored.as_ref()).map_err(at)?;
+        secret_file::write(&path, stored.as_ref()).map_err(at)?;
         Self::of(stored.as_ref()).ok_or_else(|| AuthOpenError::Key(path.clone()))
     }
 

@@ -38,6 +38,11 @@ impl Breaker {
         }
     }
 
+    /// Whether calls go out as usual.
+    pub fn is_closed(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).open_until.is_none()
+    }
+
     /// Tells how a call ended: `answered` when the neighbour said anything at all, refusals included.
     pub fn record(&self, answered: bool, now: Instant) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

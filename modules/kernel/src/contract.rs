@@ -1,12 +1,15 @@
 //! `contract!`: what a module offers to its neighbours, declared once and callable near or far.
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
+use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
+use futures_util::FutureExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::Instrument;
@@ -102,8 +105,31 @@ macro_rules! contract {
 
 /// Decides which services may use internal routes.
 pub trait Admission: Send + Sync + 'static {
-    /// The name of the service that holds `token`; `None` refuses it.
-    fn admit(&self, token: &str) -> Option<String>;
+    /// The name of the service that sent `token`.
+    fn admit(&self, token: &str) -> Result<String, Inadmissible>;
+}
+
+/// Why nobody is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inadmissible {
+    /// Nothing proves that a service calls.
+    Unproven,
+    /// What proves it is good, but not for these routes.
+    Forbidden,
+}
+
+impl From<Inadmissible> for Problem {
+    fn from(reason: Inadmissible) -> Self {
+        match reason {
+            Inadmissible::Unproven => {
+                let title = "internal routes take service credentials only";
+                Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", title)
+            }
+            Inadmissible::Forbidden => {
+                Problem::new(StatusCode::FORBIDDEN, "forbidden", "these routes are not for this service")
+            }
+        }
+    }
 }
 
 /// Runs a contract call in its span and counts it: the same for both places.
@@ -128,25 +154,29 @@ pub async fn observe<T, E: Fault>(
     result
 }
 
+/// The largest body of a call, in bytes: some hundred thousand lines.
+const MAX_CALL_BYTES: usize = 16 * 1024 * 1024;
+
 /// One incoming call on an internal route. Unknown fields are ignored, so that contracts can grow.
 pub struct Internal<Q> {
     request: HttpRequest,
-    body: web::Bytes,
-    ask: std::marker::PhantomData<Q>,
+    body: web::Payload,
+    ask: PhantomData<Q>,
 }
 
-impl<Q: 'static> actix_web::FromRequest for Internal<Q> {
+impl<Q: 'static> FromRequest for Internal<Q> {
     type Error = actix_web::Error;
-    type Future = futures_util::future::LocalBoxFuture<'static, Result<Self, actix_web::Error>>;
+    type Future = Ready<Result<Self, actix_web::Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
-        let (request, body) = (request.clone(), web::Bytes::from_request(request, payload));
-        Box::pin(async move { Ok(Self { body: body.await?, request, ask: std::marker::PhantomData }) })
+        let body = web::Payload::from_request(request, payload).into_inner();
+        ready(body.map(|body| Self { request: request.clone(), body, ask: PhantomData }))
     }
 }
 
 impl<Q: DeserializeOwned> Internal<Q> {
-    /// Checks the credential, rebuilds the call context, runs the method and renders what it said.
+    /// Checks the credential before it reads anything, rebuilds the call context, runs the method and renders what it
+    /// said.
     pub async fn serve<A, E, F, W>(self, admission: &dyn Admission, method: F) -> HttpResponse
     where
         A: Serialize,
@@ -154,39 +184,57 @@ impl<Q: DeserializeOwned> Internal<Q> {
         F: FnOnce(Call, Q) -> W,
         W: Future<Output = Result<A, E>>,
     {
-        if self.header(AUTHORIZATION.as_str()).and_then(|h| admission.admit(h.strip_prefix("Bearer ")?)).is_none() {
-            let title = "internal routes take service credentials only";
-            return Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", title).error_response();
+        let token = header(&self.request, AUTHORIZATION.as_str()).and_then(|header| header.strip_prefix("Bearer "));
+        if let Err(reason) = token.ok_or(Inadmissible::Unproven).and_then(|token| admission.admit(token)) {
+            return Problem::from(reason).error_response();
         }
-        let (call, ask) = match self.read() {
+        let (call, ask) = match self.read().await {
             Ok(read) => read,
             Err(problem) => return problem.error_response(),
         };
         if call.is_over() {
             return Problem::from(Outage::DeadlineExceeded).error_response();
         }
-        match crate::in_request(call.request.clone(), method(call, ask)).await {
-            Ok(answer) => HttpResponse::Ok().json(answer),
-            Err(error) => Problem::from(error).error_response(),
+        let request = call.request.clone();
+        let work = AssertUnwindSafe(crate::in_request(request.clone(), method(call, ask))).catch_unwind();
+        match work.await {
+            Ok(Ok(answer)) => HttpResponse::Ok().json(answer),
+            Ok(Err(error)) => Problem::from(error).error_response(),
+            Err(_) => {
+                tracing::error!(request_id = %request, "an internal call panicked");
+                Problem::from(Outage::Internal).error_response()
+            }
         }
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
-        self.request.headers().get(name)?.to_str().ok()
-    }
-
-    fn read(&self) -> Result<(Call, Q), Problem> {
-        let malformed = |what: &str| Problem::malformed("malformed_call", what);
-        let ask = serde_json::from_slice(&self.body).map_err(|error| malformed(&error.to_string()))?;
-        let request =
-            self.header("X-Request-Id").and_then(RequestId::parse).ok_or_else(|| malformed("X-Request-Id"))?;
-        let patience = self.header("X-Deadline-Ms").and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
-        let mut call = Call::new(request, patience.unwrap_or(Call::PATIENCE).min(Call::PATIENCE));
-        if let Some(caller) = self.header("X-Caller") {
-            let caller: Caller = serde_json::from_str(caller).map_err(|_| malformed("X-Caller"))?;
-            call.caller = Some(Arc::new(caller));
-        }
-        call.traceparent = self.header("traceparent").map(Into::into);
+    async fn read(self) -> Result<(Call, Q), Problem> {
+        let call = call_of(&self.request)?;
+        let body = self.body.to_bytes_limited(MAX_CALL_BYTES).await;
+        let body =
+            body.map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "more than 16 MiB"))?;
+        let body = body.map_err(|error| malformed(&error.to_string()))?;
+        let ask = serde_json::from_slice(&body).map_err(|error| malformed(&error.to_string()))?;
         Ok((call, ask))
     }
+}
+
+fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+fn malformed(what: &str) -> Problem {
+    Problem::malformed("malformed_call", what)
+}
+
+/// The context that the caller sent.
+fn call_of(request: &HttpRequest) -> Result<Call, Problem> {
+    let id = header(request, "X-Request-Id").and_then(RequestId::parse).ok_or_else(|| malformed("X-Request-Id"))?;
+    let patience = header(request, "X-Deadline-Ms").and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+    let mut call = Call::new(id, patience.unwrap_or(Call::PATIENCE).min(Call::PATIENCE));
+    if let Some(caller) = header(request, "X-Caller") {
+        let caller: Caller = serde_json::from_str(caller).map_err(|_| malformed("X-Caller"))?;
+        call.caller = Some(Arc::new(caller));
+    }
+    call.traceparent = header(request, "traceparent").map(Into::into);
+    Ok(call)
 }

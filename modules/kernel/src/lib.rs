@@ -3,6 +3,7 @@
 
 mod access;
 mod answer;
+mod arguments;
 mod audit;
 mod breaker;
 mod call;
@@ -23,16 +24,18 @@ mod random;
 mod remote;
 mod room;
 mod route;
+pub mod secret_file;
 mod text;
 mod verdict;
 
 pub use access::{Admin, Anyone, Authenticator, Public, Seller, SignedIn, Staff, Unauthenticated};
 pub use answer::{Answer, ETag, IfMatch, Stored};
+pub use arguments::Arguments;
 pub use audit::{Audit, Finding};
 pub use breaker::Breaker;
 pub use call::{Call, Caller, RequestId, Role, current_request_id, in_request};
 pub use clock::{Clock, ManualClock, Timestamp};
-pub use contract::{Admission, Internal, observe};
+pub use contract::{Admission, Inadmissible, Internal, observe};
 pub use event::{After, Event, Events};
 pub use failpoint::failpoint;
 pub use id::{base32_id, derived_id, is_id};

@@ -109,6 +109,16 @@ impl Remote {
         })))
     }
 
+    /// The neighbour's name.
+    pub fn peer(&self) -> &'static str {
+        self.0.peer
+    }
+
+    /// Whether it answered lately, or was not asked yet.
+    pub fn is_reachable(&self) -> bool {
+        self.0.breaker.is_closed()
+    }
+
     /// Sends `ask` and returns the neighbour's answer or its typed refusal. A `repeatable` call that got no answer is
     /// sent once more, within the retry budget and the deadline.
     pub async fn send<Q, A, E>(&self, call: &Call, path: &str, ask: &Q, repeatable: bool) -> Result<A, E>
@@ -147,10 +157,14 @@ impl Remote {
         link.breaker.record(sent.is_some(), now());
         let Some((status, body)) = sent else { return Err(Outage::Unreachable.into()) };
         link.budget.earn();
+        let strange = |error: serde_json::Error| {
+            tracing::warn!(peer = link.peer, path, %status, %error, "a neighbour's answer is none of its contract");
+            E::from(Outage::Unreachable)
+        };
         let read = if status.is_success() {
-            serde_json::from_slice(&body).map_err(|_| Outage::Unreachable.into())
+            serde_json::from_slice(&body).map_err(strange)
         } else {
-            Err(serde_json::from_slice(&body).unwrap_or_else(|_| Outage::Unreachable.into()))
+            Err(serde_json::from_slice(&body).unwrap_or_else(strange))
         };
         read.inspect_err(|error: &E| tracing::debug!(peer = link.peer, path, %error, "a neighbour refused"))
     }
@@ -174,10 +188,11 @@ impl Remote {
         if let Some(traceparent) = &call.traceparent {
             request = request.header("traceparent", &**traceparent);
         }
-        let answer = request.send().await;
-        let answer = answer.inspect_err(|error| tracing::warn!(peer = link.peer, %error, "no answer")).ok()?;
-        let status = answer.status();
-        Some((status, answer.bytes().await.ok()?.to_vec()))
+        let answered = async {
+            let answer = request.send().await?;
+            Ok::<_, reqwest::Error>((answer.status(), answer.bytes().await?.to_vec()))
+        };
+        answered.await.inspect_err(|error| tracing::warn!(peer = link.peer, path, ?error, "no answer")).ok()
     }
 }
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, ResponseError, guard, web};
+use actix_web::{Handler, HttpRequest, HttpResponse, Responder, ResponseError, guard, web};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::arguments::{Arguments, InOrder};
 use crate::{Answer, Problem, Role};
 
 /// What an argument of a handler says about its operation.
@@ -174,7 +175,7 @@ macro_rules! verb {
         pub fn $name<H, Args>(self, path: &str, handler: H, summary: &'static str) -> Self
         where
             H: Handler<Args> + Send + Sync,
-            Args: FromRequest + Describe + 'static,
+            Args: Arguments,
             H::Output: Responder + DescribeAnswer + 'static,
         {
             self.add(Method::$method, path, handler, summary)
@@ -199,7 +200,7 @@ impl Routes {
     fn add<H, Args>(mut self, method: Method, path: &str, handler: H, summary: &'static str) -> Self
     where
         H: Handler<Args> + Send + Sync,
-        Args: FromRequest + Describe + 'static,
+        Args: Arguments,
         H::Output: Responder + DescribeAnswer + 'static,
     {
         let verb = method.clone();
@@ -212,7 +213,10 @@ impl Routes {
                 Args::describe(operation, schemas);
                 H::Output::describe_answer(operation, schemas);
             },
-            mount: Arc::new(move || answering(&verb).to(handler.clone())),
+            mount: Arc::new(move || {
+                let handler = handler.clone();
+                answering(&verb).to(move |InOrder(arguments): InOrder<Args>| handler.call(arguments))
+            }),
         });
         self
     }
@@ -324,19 +328,3 @@ impl<T: Describe> Describe for Option<T> {
         T::describe(operation, schemas);
     }
 }
-
-macro_rules! describe_tuple {
-    ($($part:ident)*) => {
-        impl<$($part: Describe),*> Describe for ($($part,)*) {
-            fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
-                $($part::describe(operation, schemas);)*
-            }
-        }
-    };
-}
-describe_tuple!(A);
-describe_tuple!(A B);
-describe_tuple!(A B C);
-describe_tuple!(A B C D);
-describe_tuple!(A B C D E);
-describe_tuple!(A B C D E F);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpServer};
-use emporium_kernel::{Admission, Call, Caller, Credential, Fault, Outage, Remote, RemoteSettings, Role};
+use emporium_kernel::{Admission, Call, Caller, Credential, Fault, Inadmissible, Outage, Remote, RemoteSettings, Role};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,8 +89,8 @@ impl Credential for Key {
     }
 }
 impl Admission for Key {
-    fn admit(&self, token: &str) -> Option<String> {
-        (token == format!("{}-for-shelf", self.0)).then(|| "shop".to_owned())
+    fn admit(&self, token: &str) -> Result<String, Inadmissible> {
+        (token == format!("{}-for-shelf", self.0)).then(|| "shop".to_owned()).ok_or(Inadmissible::Unproven)
     }
 }
 

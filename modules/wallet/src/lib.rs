@@ -139,7 +139,8 @@ impl Ledger {
         self.find_user(call, FindUser::Id(id.clone())).await?.ok_or(WalletError::NotFound)
     }
 
-    pub(crate) async fn find_user(&self, call: &Call, ask: FindUser) -> Result<Option<User>, WalletError> {
+    /// Who a user is, as auth knows it; `None` when there is no such user.
+    pub async fn find_user(&self, call: &Call, ask: FindUser) -> Result<Option<User>, WalletError> {
         match self.users.find_user(call, ask).await {
             Ok(user) => Ok(Some(user)),
             Err(AuthError::UnknownUser) => Ok(None),

@@ -132,7 +132,7 @@ impl Authenticator for Verifier {
         let mark = mark(&token);
         match self.0.recall(&mark) {
             Some(known) => Box::pin(ready(known)),
-            None => Box::pin(self.0.verify(token, mark)),
+            None => Box::pin(self.0.clone().verify(token, mark)),
         }
     }
 }
@@ -151,9 +151,9 @@ impl Inner {
         Some(if live { Ok(known.caller) } else { Err(Unauthenticated::Refused) })
     }
 
-    async fn verify(&self, token: String, mark: [u8; 32]) -> Result<Arc<Caller>, Unauthenticated> {
+    async fn verify(self: Arc<Self>, token: String, mark: [u8; 32]) -> Result<Arc<Caller>, Unauthenticated> {
         let header = Header::of(&token).ok_or(Unauthenticated::Refused)?;
-        let key = self.key(&header.kid).await?;
+        let key = self.clone().key(header.kid).await?;
         let read = decode::<Claims>(&token, &key, &self.validation).map_err(|_| Unauthenticated::Refused)?;
         let until_secs = self.valid_until(&read.claims).ok_or(Unauthenticated::Refused)?;
         let Claims { sub, roles, sid, .. } = read.claims;
@@ -179,10 +179,16 @@ impl Inner {
     }
 
     /// The key that `kid` names; fetches the keys when it is not among those known, but not again and again.
-    async fn key(&self, kid: &str) -> Result<DecodingKey, Unauthenticated> {
-        if let Some(key) = self.known(kid) {
+    async fn key(self: Arc<Self>, kid: String) -> Result<DecodingKey, Unauthenticated> {
+        if let Some(key) = self.known(&kid) {
             return Ok(key);
         }
+        // In a task of its own, so that a client who hangs up does not take the answer away from the others.
+        let search = tokio::spawn(async move { self.search(&kid).await });
+        search.await.unwrap_or(Err(Unauthenticated::Unknown(Outage::Internal)))
+    }
+
+    async fn search(&self, kid: &str) -> Result<DecodingKey, Unauthenticated> {
         let mut last = self.last_fetch.lock().await;
         if let Some(key) = self.known(kid) {
             return Ok(key);
@@ -191,8 +197,6 @@ impl Inner {
         if let Some(fetch) = last.as_ref().filter(|fetch| fetch.is_recent(now)) {
             return Err(fetch.failed.map_or(Unauthenticated::Refused, Unauthenticated::Unknown));
         }
-        // When the request is dropped while it waits, this attempt counts as failed.
-        *last = Some(Fetch { at: now, failed: Some(Outage::Unreachable) });
         let failed = self.fetch().await.err();
         *last = Some(Fetch { at: now, failed });
         match failed {

@@ -1,0 +1,77 @@
+//! Users and tokens in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use anyhow::anyhow;
+use emporium_auth::{Settings, Users};
+use emporium_auth_api::{Auth, Near};
+use emporium_database::Database;
+use emporium_kernel::Admission;
+
+use super::Opener;
+use super::module::{Chore, Kind, Module};
+
+/// The module auth.
+pub const KIND: Kind = Kind {
+    name: "auth",
+    routes: emporium_auth::routes,
+    migrations: emporium_auth::MIGRATIONS,
+    check: |settings| section(settings).map(drop),
+    open,
+};
+
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+fn section(settings: &crate::settings::Settings) -> anyhow::Result<Settings> {
+    let section: Settings = settings.section(KIND.name)?;
+    section.check().map_err(|error| anyhow!("[auth] {error}"))?;
+    Ok(section)
+}
+
+fn open(opener: &mut Opener<'_>) -> anyhow::Result<Box<dyn Module>> {
+    let (section, data) = (section(opener.settings)?, &opener.settings.general.data);
+    let (clock, random) = (opener.clock.clone(), opener.random.clone());
+    let users = Users::of(opener.database(&KIND)?, section, data, clock, random)?;
+    opener.neighbours.offer::<dyn Auth>(Arc::new(Near(users.clone())));
+    Ok(Box::new(users))
+}
+
+impl Module for Arc<Users> {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    fn database(&self) -> &Database {
+        Users::database(self)
+    }
+
+    fn provide(&self, app: &mut web::ServiceConfig) {
+        app.app_data(web::Data::from(self.clone()));
+    }
+
+    fn serve(&self, app: &mut web::ServiceConfig, admission: Arc<dyn Admission>) {
+        emporium_auth_api::routes(Arc::new(Near(self.clone())), admission)(app);
+    }
+
+    fn chores(&self) -> Vec<Chore> {
+        let users = self.clone();
+        let sweep = move || {
+            let users = users.clone();
+            async move { users.sweep().await }
+        };
+        vec![Chore::alone(SWEEP_EVERY, sweep)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wiring::module::documented;
+
+    #[test]
+    fn the_shipped_file_documents_every_key_with_its_default() {
+        assert_eq!(documented("auth"), serde_json::to_value(Settings::default()).expect("serializes"));
+    }
+}
