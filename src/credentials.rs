@@ -198,3 +198,69 @@ impl Admission for Gate {
         Ok(service)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use emporium_kernel::Timestamp;
+
+    use super::*;
+
+    /// The key of a process that holds shop and wallet, and the gate of inventory, which shop alone may call.
+    fn setting(clock: &Clock) -> (Arc<ServiceKey>, Gate) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = Arc::new(ServiceKey::open(&folder.path().join("key"), &Random::system()).expect("a key"));
+        let public = URL_SAFE_NO_PAD.decode(key.public()).expect("base64url").try_into().expect("32 bytes");
+        let services = [(true, "shop".to_owned(), public), (false, "wallet".to_owned(), public)];
+        (key, Gate::new("inventory", services.into_iter(), clock))
+    }
+
+    #[test]
+    fn a_credential_is_used_for_half_a_minute_and_good_for_a_minute() {
+        let (clock, time) = Clock::manual(Timestamp::from_micros(1_800_000_000_000_000));
+        let (key, gate) = setting(&clock);
+        let shop = key.signer("shop", clock.clone(), Random::system());
+        let first = shop.token("inventory");
+        assert_eq!(gate.admit(&first).as_deref(), Ok("shop"));
+        time.advance(Duration::from_secs(30));
+        assert_eq!(shop.token("inventory"), first);
+        time.advance(Duration::from_secs(1));
+        assert_ne!(shop.token("inventory"), first);
+        assert_eq!(gate.admit(&first).as_deref(), Ok("shop"));
+        // A minute, and as much as two clocks may differ.
+        time.advance(Duration::from_secs(58));
+        assert_eq!(gate.admit(&first).as_deref(), Ok("shop"));
+        time.advance(Duration::from_secs(1));
+        assert_eq!(gate.admit(&first), Err(Inadmissible::Unproven));
+    }
+
+    #[test]
+    fn one_key_is_trusted_as_what_it_was_named_for() {
+        let (clock, _) = Clock::manual(Timestamp::from_micros(1_800_000_000_000_000));
+        let (key, gate) = setting(&clock);
+        let token = |key: &Arc<ServiceKey>, module, audience: &str| {
+            key.signer(module, clock.clone(), Random::system()).token(audience)
+        };
+        assert_eq!(gate.admit(&token(&key, "wallet", "inventory")), Err(Inadmissible::Forbidden));
+        assert_eq!(gate.admit(&token(&key, "auth", "inventory")), Err(Inadmissible::Forbidden));
+        assert_eq!(gate.admit(&token(&key, "shop", "wallet")), Err(Inadmissible::Unproven));
+        let (stranger, _) = setting(&clock);
+        assert_eq!(gate.admit(&token(&stranger, "shop", "inventory")), Err(Inadmissible::Unproven));
+        for nothing in ["", "a.b.c", "e30.e30.e30"] {
+            assert_eq!(gate.admit(nothing), Err(Inadmissible::Unproven), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_made_once_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deep/service.key");
+        let made = ServiceKey::open(&path, &Random::system()).expect("a key");
+        assert_eq!(ServiceKey::open(&path, &Random::system()).expect("a key").public(), made.public());
+        assert_eq!(std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
+        std::fs::write(&path, "no key").expect("writes");
+        assert!(ServiceKey::open(&path, &Random::system()).is_err());
+    }
+}

@@ -195,7 +195,9 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed(shape: Shape) {
         count(Some(503)),
         count(None)
     );
-    assert!(count(Some(201)) > rounds && count(Some(402)) > 0 && count(None) > 0, "the load was real");
+    assert!(count(Some(201)) > rounds && count(Some(402)) > 0, "the load was real");
+    // Where only neighbours of the one that answers were killed, everybody got an answer.
+    assert!(count(None) > 0 || shape.is_split(), "the kills were real");
 }
 
 /// Holds everything that was written down against the shop.

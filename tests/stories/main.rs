@@ -27,4 +27,5 @@ mod process;
 mod processes;
 mod races;
 mod request;
+mod services;
 mod strace;

@@ -318,3 +318,17 @@ async fn without_keys_nobody_passes_and_nobody_is_called_a_liar() {
     assert!(verifier.authenticate(forger.with_claims(|claims| claims["jti"] = json!("j2"))).await.is_ok());
     assert!(verifier.authenticate(token).await.is_ok(), "known keys go on being good");
 }
+
+#[actix_web::test]
+async fn a_client_who_hangs_up_while_keys_are_fetched_takes_them_from_nobody() {
+    let (house, forger) = setting().await;
+    let (auth, verifier) = watched(&house, false);
+    let token = forger.with_claims(|_| ());
+    let mut hung_up = verifier.authenticate(token.clone());
+    assert!(futures_util::FutureExt::now_or_never(&mut hung_up).is_none());
+    tokio::task::yield_now().await;
+    assert_eq!(auth.asked.load(Ordering::SeqCst), 1, "it is on its way");
+    drop(hung_up);
+    assert!(verifier.authenticate(token).await.is_ok());
+    assert_eq!(auth.asked.load(Ordering::SeqCst), 1);
+}

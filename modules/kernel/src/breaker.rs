@@ -38,9 +38,9 @@ impl Breaker {
         }
     }
 
-    /// Whether calls go out as usual.
-    pub fn is_closed(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).open_until.is_none()
+    /// Whether the last call was answered, or there was none.
+    pub fn is_untroubled(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).failures == 0
     }
 
     /// Tells how a call ended: `answered` when the neighbour said anything at all, refusals included.

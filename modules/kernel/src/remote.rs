@@ -114,9 +114,9 @@ impl Remote {
         self.0.peer
     }
 
-    /// Whether it answered lately, or was not asked yet.
+    /// Whether it answered the last call, or was not asked yet.
     pub fn is_reachable(&self) -> bool {
-        self.0.breaker.is_closed()
+        self.0.breaker.is_untroubled()
     }
 
     /// Sends `ask` and returns the neighbour's answer or its typed refusal. A `repeatable` call that got no answer is
