@@ -7,6 +7,7 @@ mod workers;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
@@ -136,6 +137,8 @@ impl Server {
                 .default_service(web::to(edge::not_found))
         });
         let workers = if self.modules.is_called() { self.workers() } else { 1 };
+        // Longer than callers keep an idle connection, so that none is closed on which a call is just sent.
+        let server = server.keep_alive(Duration::from_secs(75));
         Ok(server.workers(workers).disable_signals().shutdown_timeout(5).listen(self.management.try_clone()?)?.run())
     }
 }

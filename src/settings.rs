@@ -252,9 +252,11 @@ fn overridden(layers: Figment, overrides: &Overrides) -> Figment {
 fn all_in_data(layers: Figment) -> Figment {
     let held = Serialized::default("modules.held", Vec::<String>::new());
     let places = MODULES.iter().flat_map(|module| {
-        ["database", "database_file"].map(|key| Serialized::default(&format!("modules.{module}.{key}"), ""))
+        ["database", "database_file", "url"].map(|key| Serialized::default(&format!("modules.{module}.{key}"), ""))
     });
-    places.fold(layers.merge(held), |layers, place| layers.merge(place))
+    let layers = places.fold(layers.merge(held), |layers, place| layers.merge(place));
+    let strangers = |module: &str| Serialized::default(&format!("services.trusted.{module}"), Vec::<String>::new());
+    MODULES.iter().fold(layers, |layers, module| layers.merge(strangers(module)))
 }
 
 /// The keys of the first level; a module's section is checked by the module.
@@ -321,12 +323,13 @@ mod tests {
     #[test]
     fn throw_away_data_stays_apart_from_configured_databases() {
         let file = tempfile::NamedTempFile::with_suffix(".toml").expect("a file");
-        let text = "[modules]\nheld = [\"auth\"]\nwallet.database = \"sqlite:///srv/wallet.db\"";
+        let text = "[modules]\nheld = [\"auth\"]\nwallet.database = \"sqlite:///srv/wallet.db\"\n[services]\ntrusted.shop = [\"x\"]";
         std::fs::write(file.path(), text).expect("writes");
         let overrides = Overrides { data: Some("/tmp/x".into()), all_in_data: true, ..Overrides::default() };
         let settings = Settings::load(&[file.path().to_owned()], &overrides).expect("valid");
         assert_eq!(settings.database("wallet").expect("a place"), Url::file("/tmp/x/wallet.db"));
         assert!(settings.holds("shop"));
+        assert!(settings.general.services.trusted_keys().expect("nobody's").is_empty());
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Modules {
     /// Opens every module that the settings name.
     pub fn open(settings: &Settings, mode: Mode, clock: &Clock, random: &Random) -> anyhow::Result<Self> {
         check(settings)?;
-        let neighbours = Neighbours::new(settings, clock, random);
+        let neighbours = Neighbours::new(settings, mode, clock, random);
         let mut opener = Opener { settings, mode, clock, random, neighbours };
         let (mut held, mut gates) = (Vec::new(), Vec::new());
         for kind in held_by(settings) {

@@ -27,7 +27,7 @@ pub async fn run(context: &Context) -> anyhow::Result<u8> {
     wiring::check(&settings)?;
     let mut checks = vec![Check { check: "configuration", ok: true, detail: "valid".to_owned() }];
     checks.push(folder(&settings.general.data));
-    checks.push(keys(&settings.general.data));
+    checks.push(keys(&settings));
     checks.push(deposits(&settings));
     checks.push(mail());
     checks.extend(listeners(&settings));
@@ -56,9 +56,10 @@ fn folder(data: &Path) -> Check {
     Check { check: "data folder", ok, detail }
 }
 
-fn keys(data: &Path) -> Check {
-    let secrets = ["auth-signing.key", "bootstrap-secret", "service.key"];
-    let exposed = secrets.iter().map(|name| data.join(name)).find(|path| wide(path));
+fn keys(settings: &Settings) -> Check {
+    let data = &settings.general.data;
+    let secrets = [data.join("auth-signing.key"), data.join("bootstrap-secret"), settings.service_key_file()];
+    let exposed = secrets.iter().find(|path| wide(path));
     let detail = match &exposed {
         Some(path) => format!("others can read {0}: chmod 600 {0}", path.display()),
         None => "secrets are the owner's alone".to_owned(),

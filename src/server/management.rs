@@ -65,7 +65,7 @@ async fn databases(modules: &Modules) -> Map<String, Value> {
 /// Modules of other processes. Losing one does not make this process unready.
 fn neighbours(modules: &Modules) -> impl Iterator<Item = (String, Value)> {
     let link = |link: &Remote| {
-        let status = if link.is_reachable() { "UP" } else { "DOWN" };
+        let status = if link.is_sound() { "UP" } else { "DOWN" };
         (format!("{}_service", link.peer()), json!({"status": status}))
     };
     modules.links().iter().map(link)

@@ -1,6 +1,7 @@
 //! How modules of this process meet modules of other processes.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, ensure};
 use base64::Engine;
@@ -43,6 +44,25 @@ impl Services {
 }
 
 impl Settings {
+    /// The file with this process's key.
+    pub fn service_key_file(&self) -> PathBuf {
+        match self.general.services.key_file.as_str() {
+            "" => self.general.data.join("service.key"),
+            named => PathBuf::from(named),
+        }
+    }
+
+    /// Names every mistake in how processes meet.
+    pub fn check_services(&self) -> anyhow::Result<()> {
+        let Services { timeout_millis, calls_at_once, .. } = &self.general.services;
+        ensure!((1..=60_000).contains(timeout_millis), "services.timeout_millis is {timeout_millis}; write 1 to 60000");
+        ensure!((1..=65_536).contains(calls_at_once), "services.calls_at_once is {calls_at_once}; write 1 to 65536");
+        for module in MODULES.iter().filter(|module| self.has_peer(module)) {
+            self.peer(module)?;
+        }
+        self.general.services.trusted_keys().map(drop)
+    }
+
     /// Whether it is known where a module of another process is.
     pub fn has_peer(&self, module: &str) -> bool {
         self.general.modules.places.get(module).is_some_and(|place| !place.url.is_empty())
@@ -53,8 +73,10 @@ impl Settings {
         let text = self.general.modules.places.get(module).map_or("", |place| place.url.as_str());
         let key = || format!("modules.{module}.url is {text:?}");
         let url = Url::parse(text).with_context(key)?;
-        let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-        ensure!(plain && url.path() == "/" && url.fragment().is_none(), "{}: write it as http://host:port", key());
+        let secret = !url.username().is_empty() || url.password().is_some();
+        ensure!(!secret, "modules.{module}.url holds a name or a password; write it as http://host:port");
+        let plain = url.query().is_none() && url.path() == "/" && url.fragment().is_none();
+        ensure!(plain, "{}: write it as http://host:port", key());
         let encrypted = match url.scheme() {
             "https" => true,
             "http" => false,
@@ -111,5 +133,20 @@ mod tests {
         for bad in ["trusted.shop = [\"short\"]", "trusted.shpo = []", "trusted.shop = [\"\"]"] {
             assert!(keys(bad).is_err(), "{bad}");
         }
+    }
+    #[test]
+    fn what_would_stop_every_call_is_refused() {
+        let check = |text: &str| load(text).expect("reads").check_services();
+        check("").expect("the defaults are good");
+        for bad in [
+            "[services]\ntimeout_millis = 0",
+            "[services]\ncalls_at_once = 0",
+            "[services]\ncalls_at_once = 2305843009213693952",
+            "[modules]\nshop.url = \"nowhere\"",
+        ] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+        let error = check("[modules]\nshop.url = \"https://u:s3cret@host\"").expect_err("a password");
+        assert!(!format!("{error:#}").contains("s3cret"));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::cell::OnceCell;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use emporium_kernel::{Admission, Clock, Random, Remote, RemoteSettings};
 
 use crate::credentials::{Gate, ServiceKey};
 use crate::settings::Settings;
+use crate::wiring::Mode;
 
 /// Who calls whom, and for what.
 const CALLS: [(&str, &str, &str); 5] = [
@@ -27,6 +27,7 @@ pub struct Neighbours<'a> {
     near: Vec<Box<dyn Any>>,
     links: Vec<Remote>,
     key: OnceCell<Arc<ServiceKey>>,
+    mode: Mode,
     settings: &'a Settings,
     clock: &'a Clock,
     random: &'a Random,
@@ -34,8 +35,8 @@ pub struct Neighbours<'a> {
 
 impl<'a> Neighbours<'a> {
     /// Nothing is open yet.
-    pub fn new(settings: &'a Settings, clock: &'a Clock, random: &'a Random) -> Self {
-        Self { near: Vec::new(), links: Vec::new(), key: OnceCell::new(), settings, clock, random }
+    pub fn new(settings: &'a Settings, mode: Mode, clock: &'a Clock, random: &'a Random) -> Self {
+        Self { near: Vec::new(), links: Vec::new(), key: OnceCell::new(), mode, settings, clock, random }
     }
 
     /// Makes the contract of an open module known to those that are opened after it.
@@ -61,8 +62,11 @@ impl<'a> Neighbours<'a> {
         self.find::<dyn Auth>(caller, "auth", |link| Arc::new(emporium_auth_api::Client(link)))
     }
 
-    /// The way to a module of another process.
+    /// The way to a module of another process: one for each, so all that call it share its limits.
     fn link(&mut self, caller: &'static str, peer: &'static str) -> anyhow::Result<Remote> {
+        if let Some(link) = self.links.iter().find(|link| link.peer() == peer) {
+            return Ok(link.clone());
+        }
         let services = &self.settings.general.services;
         let limits = RemoteSettings {
             timeout: Duration::from_millis(services.timeout_millis),
@@ -79,8 +83,12 @@ impl<'a> Neighbours<'a> {
         if let Some(key) = self.key.get() {
             return Ok(key.clone());
         }
-        let opened = Arc::new(service_key(self.settings, self.random)?);
-        Ok(self.key.get_or_init(|| opened).clone())
+        let key = match self.mode {
+            Mode::Own => service_key(self.settings, self.random)?,
+            Mode::ReadOnly if !self.settings.service_key_file().exists() => ServiceKey::passing(self.random)?,
+            Mode::ReadOnly => ServiceKey::open(&self.settings.service_key_file())?,
+        };
+        Ok(self.key.get_or_init(|| Arc::new(key)).clone())
     }
 
     /// The ways to modules of other processes, when all modules of this one are open.
@@ -89,13 +97,15 @@ impl<'a> Neighbours<'a> {
     }
 }
 
-/// The key of this process; made and stored when there is none yet.
+/// The key of this process; made and stored when there is none yet in the data folder.
 pub fn service_key(settings: &Settings, random: &Random) -> anyhow::Result<ServiceKey> {
-    let path = match settings.general.services.key_file.as_str() {
-        "" => settings.general.data.join("service.key"),
-        named => PathBuf::from(named),
-    };
-    ServiceKey::open(&path, random)
+    let path = settings.service_key_file();
+    // A file that is named is expected to be there.
+    if settings.general.services.key_file.is_empty() {
+        ServiceKey::open_or_make(&path, random)
+    } else {
+        ServiceKey::open(&path)
+    }
 }
 
 /// Who may call `module` from another process; `None` when nobody is trusted.
@@ -121,7 +131,6 @@ pub fn check(settings: &Settings) -> anyhow::Result<()> {
             "{caller} needs {peer} {purpose}: name it in --modules or modules.held too, or say in modules.{peer}.url \
              where it is"
         );
-        settings.peer(peer)?;
     }
-    settings.general.services.trusted_keys().map(drop)
+    settings.check_services()
 }

@@ -47,7 +47,7 @@ async fn internal_routes_let_in_the_services_that_need_them_and_nobody_else() {
         (credential(&shop, "shop", "shop", "wallet", 60), 401),
         (credential(&shop, "shop", "shop", "inventory", -60), 401),
         (credential(&shop, "shop", "shop", "inventory", 600), 401),
-        (credential(&shop, "wallet", "shop", "inventory", 60), 403),
+        (credential(&shop, "wallet", "shop", "inventory", 60), 401),
         (credential(&shop, "wallet", "wallet", "inventory", 60), 403),
         (shop.person(&[Role::Admin]).token, 403),
     ] {

@@ -38,11 +38,6 @@ impl Breaker {
         }
     }
 
-    /// Whether the last call was answered, or there was none.
-    pub fn is_untroubled(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).failures == 0
-    }
-
     /// Tells how a call ended: `answered` when the neighbour said anything at all, refusals included.
     pub fn record(&self, answered: bool, now: Instant) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

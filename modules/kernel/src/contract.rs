@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use serde::Serialize;
@@ -114,7 +114,7 @@ pub trait Admission: Send + Sync + 'static {
 pub enum Inadmissible {
     /// Nothing proves that a service calls.
     Unproven,
-    /// What proves it is good, but not for these routes.
+    /// It is something else than a service credential, or one of a service that has no business here.
     Forbidden,
 }
 
@@ -153,6 +153,9 @@ pub async fn observe<T, E: Fault>(
     metric::count_call(contract, method, outcome, start.elapsed());
     result
 }
+
+/// Marks what the method itself said: an answer without it, from a gate, a proxy or another server, is no refusal.
+pub(crate) const FROM_CONTRACT: HeaderName = HeaderName::from_static("x-emporium-contract");
 
 /// The largest body of a call, in bytes: some hundred thousand lines.
 const MAX_CALL_BYTES: usize = 16 * 1024 * 1024;
@@ -197,14 +200,16 @@ impl<Q: DeserializeOwned> Internal<Q> {
         }
         let request = call.request.clone();
         let work = AssertUnwindSafe(crate::in_request(request.clone(), method(call, ask))).catch_unwind();
-        match work.await {
+        let mut answer = match work.await {
             Ok(Ok(answer)) => HttpResponse::Ok().json(answer),
             Ok(Err(error)) => Problem::from(error).error_response(),
             Err(_) => {
                 tracing::error!(request_id = %request, "an internal call panicked");
                 Problem::from(Outage::Internal).error_response()
             }
-        }
+        };
+        answer.headers_mut().insert(FROM_CONTRACT, HeaderValue::from_static("1"));
+        answer
     }
 
     async fn read(self) -> Result<(Call, Q), Problem> {

@@ -1,14 +1,16 @@
 //! A neighbour over HTTP: deadline, circuit breaker, bounded calls in flight, a retry budget, typed errors.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use crate::contract::FROM_CONTRACT;
 use crate::{Breaker, Call, Fault, Outage};
 
 /// Where a neighbour is at the moment of a call.
@@ -82,10 +84,16 @@ struct Link {
     breaker: Breaker,
     budget: RetryBudget,
     in_flight: Semaphore,
+    /// Whether the last answer came from the contract.
+    sound: AtomicBool,
+    runtime: Handle,
 }
 
+/// How long a connection may be idle. Servers keep them longer, so that none is closed on which a call is just sent.
+const IDLE: Duration = Duration::from_secs(30);
+
 impl Remote {
-    /// The neighbour `peer`, found through `directory`.
+    /// The neighbour `peer`, found through `directory`. Its connections live in the runtime that this is called in.
     pub fn new(
         peer: &'static str,
         directory: impl Directory,
@@ -95,6 +103,7 @@ impl Remote {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
+            .pool_idle_timeout(IDLE)
             .connect_timeout(settings.timeout.min(Duration::from_secs(2)))
             .build()?;
         Ok(Self(Arc::new(Link {
@@ -106,6 +115,8 @@ impl Remote {
             breaker: Breaker::new(settings.breaker_threshold, settings.breaker_rest),
             budget: RetryBudget(AtomicI64::new(RetryBudget::TENTHS)),
             in_flight: Semaphore::new(settings.in_flight),
+            sound: AtomicBool::new(true),
+            runtime: Handle::current(),
         })))
     }
 
@@ -114,9 +125,9 @@ impl Remote {
         self.0.peer
     }
 
-    /// Whether it answered the last call, or was not asked yet.
-    pub fn is_reachable(&self) -> bool {
-        self.0.breaker.is_untroubled()
+    /// Whether it answered the last call as its contract says, or was not asked yet.
+    pub fn is_sound(&self) -> bool {
+        self.0.sound.load(Ordering::Relaxed)
     }
 
     /// Sends `ask` and returns the neighbour's answer or its typed refusal. A `repeatable` call that got no answer is
@@ -155,22 +166,29 @@ impl Remote {
         }
         let sent = self.exchange(call, path, ask).await;
         link.breaker.record(sent.is_some(), now());
-        let Some((status, body)) = sent else { return Err(Outage::Unreachable.into()) };
-        link.budget.earn();
-        let strange = |error: serde_json::Error| {
-            tracing::warn!(peer = link.peer, path, %status, %error, "a neighbour's answer is none of its contract");
+        link.sound.store(matches!(sent, Some(Sent { from_contract: true, .. })), Ordering::Relaxed);
+        let Some(Sent { status, from_contract, body }) = sent else { return Err(Outage::Unreachable.into()) };
+        let strange = |why: &dyn std::fmt::Display| {
+            tracing::warn!(peer = link.peer, path, %status, %why, "this answer does not come from the neighbour's contract");
             E::from(Outage::Unreachable)
         };
-        let read = if status.is_success() {
-            serde_json::from_slice(&body).map_err(strange)
-        } else {
-            Err(serde_json::from_slice(&body).unwrap_or_else(strange))
-        };
-        read.inspect_err(|error: &E| tracing::debug!(peer = link.peer, path, %error, "a neighbour refused"))
+        if !from_contract {
+            let untrusted = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            let why =
+                if untrusted { "it does not trust this process's key" } else { "another server, or no such route" };
+            return Err(strange(&why));
+        }
+        link.budget.earn();
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|error| strange(&error));
+        }
+        let refused: E = serde_json::from_slice(&body).unwrap_or_else(|error| strange(&error));
+        tracing::debug!(peer = link.peer, path, error = %refused, "a neighbour refused");
+        Err(refused)
     }
 
     /// One exchange on the wire; `None` when there was no complete answer.
-    async fn exchange<Q: Serialize + Sync>(&self, call: &Call, path: &str, ask: &Q) -> Option<(StatusCode, Vec<u8>)> {
+    async fn exchange<Q: Serialize + Sync>(&self, call: &Call, path: &str, ask: &Q) -> Option<Sent> {
         let link = &*self.0;
         let base = link.directory.base()?;
         let patience = call.remaining().min(link.settings.timeout);
@@ -190,10 +208,20 @@ impl Remote {
         }
         let answered = async {
             let answer = request.send().await?;
-            Ok::<_, reqwest::Error>((answer.status(), answer.bytes().await?.to_vec()))
+            let (status, from_contract) = (answer.status(), answer.headers().contains_key(FROM_CONTRACT.as_str()));
+            Ok::<_, reqwest::Error>(Sent { status, from_contract, body: answer.bytes().await?.to_vec() })
         };
-        answered.await.inspect_err(|error| tracing::warn!(peer = link.peer, path, ?error, "no answer")).ok()
+        // A connection is driven by the runtime that opened it, and is used by all: it must be the one that ends last.
+        let answered = link.runtime.spawn(answered).await.ok()?;
+        answered.inspect_err(|error| tracing::warn!(peer = link.peer, path, ?error, "no answer")).ok()
     }
+}
+
+/// What came back.
+struct Sent {
+    status: StatusCode,
+    from_contract: bool,
+    body: Vec<u8>,
 }
 
 fn now() -> Instant {

@@ -23,7 +23,7 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Writes a file for its owner alone: wholly, durably, or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let unfinished = path.with_extension("new");
     remove(&unfinished)?;
@@ -32,6 +32,22 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&unfinished, path)?;
     File::open(folder)?.sync_all()
+}
+
+/// Writes a file unless there is one already: of several that try at once, one does it, and the others leave it as it is.
+pub fn make(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension(uuid::Uuid::now_v7().simple().to_string());
+    write(&unfinished, bytes)?;
+    let linked = std::fs::hard_link(&unfinished, path);
+    remove(&unfinished)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => File::open(folder_of(path))?.sync_all(),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Removes a file; one that is not there is removed already.

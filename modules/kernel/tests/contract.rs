@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::{App, HttpServer};
+use actix_web::{App, HttpResponse, HttpServer, web};
 use emporium_kernel::{Admission, Call, Caller, Credential, Fault, Inadmissible, Outage, Remote, RemoteSettings, Role};
 use serde::{Deserialize, Serialize};
 
@@ -63,11 +63,17 @@ use shelf::Shelf;
 struct Board {
     on_hand: AtomicI64,
     asked: AtomicU32,
+    /// Who takes nothing waits for it.
+    bell: tokio::sync::Semaphore,
 }
 
 #[async_trait::async_trait]
 impl Shelf for Board {
     async fn take(&self, call: &Call, ask: Take) -> Result<Taken, ShelfError> {
+        if ask.pieces == 0 {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let _rung = self.bell.acquire().await;
+        }
         let available = self.on_hand.load(Ordering::SeqCst);
         if ask.pieces > available {
             return Err(ShelfError::Short { available });
@@ -95,7 +101,7 @@ impl Admission for Key {
 }
 
 fn board() -> Arc<Board> {
-    Arc::new(Board { on_hand: AtomicI64::new(3), asked: AtomicU32::new(0) })
+    Arc::new(Board { on_hand: AtomicI64::new(3), asked: AtomicU32::new(0), bell: tokio::sync::Semaphore::new(0) })
 }
 
 /// Serves the board on a port of its own and returns its address.
@@ -142,6 +148,58 @@ async fn far() {
 async fn a_stranger_is_not_let_in_and_reads_nothing() {
     let far = client(serve(board()), "wrong");
     assert_eq!(far.left(&call(), ()).await, Err(Outage::Unreachable.into()));
+}
+
+/// A server that answers everything like this.
+fn always(status: StatusCode, body: &'static str) -> String {
+    let answer = move || async move { HttpResponse::build(status).content_type("application/json").body(body) };
+    let server = HttpServer::new(move || App::new().default_service(web::to(answer)));
+    let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).expect("a port");
+    let address = format!("http://{}", server.addrs()[0]);
+    actix_web::rt::spawn(server.run());
+    address
+}
+
+#[actix_web::test]
+async fn what_another_server_says_is_no_refusal() {
+    for (status, body) in [
+        (StatusCode::CONFLICT, r#"{"code":"short","available":0}"#),
+        (StatusCode::NOT_FOUND, r#"{"code":"not_found"}"#),
+        (StatusCode::OK, r#"{"left":0,"taker":null}"#),
+        (StatusCode::BAD_GATEWAY, "<html>"),
+    ] {
+        let far = client(always(status, body), "right");
+        assert_eq!(far.take(&call(), Take { pieces: 1 }).await, Err(Outage::Unreachable.into()), "{status}");
+        assert!(!far.0.is_sound(), "{status}");
+    }
+    let far = client(serve(board()), "right");
+    assert_eq!(far.take(&call(), Take { pieces: 4 }).await, Err(ShelfError::Short { available: 3 }));
+    assert!(far.0.is_sound());
+}
+
+#[actix_web::test]
+async fn a_call_survives_the_thread_that_opened_its_connection() {
+    let board = board();
+    let far = client(serve(board.clone()), "right");
+    let (opened, open) = tokio::sync::oneshot::channel();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let first = far.clone();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async move {
+            opened.send(first.left(&call(), ()).await).expect("is waited for");
+            let _ = ended.await;
+        });
+    });
+    assert_eq!(open.await.expect("opened"), Ok(3));
+    let asked = tokio::spawn(async move { far.take(&call(), Take { pieces: 0 }).await });
+    while board.asked.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
+    end.send(()).expect("is waited for");
+    thread.join().expect("ends");
+    board.bell.add_permits(1);
+    assert_eq!(asked.await.expect("joins").map(|taken| taken.left), Ok(3));
 }
 
 #[actix_web::test]

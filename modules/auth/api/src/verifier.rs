@@ -198,7 +198,7 @@ impl Inner {
             return Err(fetch.failed.map_or(Unauthenticated::Refused, Unauthenticated::Unknown));
         }
         let failed = self.fetch().await.err();
-        *last = Some(Fetch { at: now, failed });
+        *last = Some(Fetch { at: self.clock.now(), failed });
         match failed {
             Some(outage) => Err(Unauthenticated::Unknown(outage)),
             None => self.known(kid).ok_or(Unauthenticated::Refused),
