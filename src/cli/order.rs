@@ -1,9 +1,11 @@
 //! `emporium order`: looks at orders, finishes stuck ones, checks all of them.
 
+use std::time::Duration;
+
 use clap::Subcommand;
-use emporium_kernel::{Call, Page};
-use emporium_shop::Shop;
+use emporium_kernel::{Call, Fault, Page};
 use emporium_shop::orders::{Order, OrderFilter, OrderStatus};
+use emporium_shop::{Shop, ShopError};
 use emporium_shop_api::OrderId;
 use serde_json::json;
 
@@ -99,6 +101,20 @@ async fn list_unfinished(context: &Context, shop: &Shop) -> anyhow::Result<u8> {
     Ok(u8::from(!stuck.is_empty()))
 }
 
+/// How long a neighbour that does not answer is left alone.
+const PAUSE: Duration = Duration::from_millis(1_500);
+
+/// Takes an order up; once more after a pause when a neighbour does not answer.
+async fn retried(shop: &std::sync::Arc<Shop>, id: &OrderId) -> Result<(), ShopError> {
+    match shop.retry(id).await {
+        Err(error) if error.outage().is_some() => {
+            tokio::time::sleep(PAUSE).await;
+            shop.retry(id).await
+        }
+        done => done,
+    }
+}
+
 async fn retry(
     context: &Context,
     shop: &std::sync::Arc<Shop>,
@@ -111,7 +127,7 @@ async fn retry(
     };
     let mut failed = Vec::new();
     for id in ids.iter().filter(|_| !dry_run) {
-        if let Err(error) = shop.retry(id).await {
+        if let Err(error) = retried(shop, id).await {
             failed.push(json!({"order": id, "error": error.to_string()}));
         }
     }

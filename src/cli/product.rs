@@ -130,15 +130,29 @@ fn explain(report: &ImportReport, dry_run: bool) -> String {
     )
 }
 
+/// Where an export is written until it is whole, so that one that fails leaves an earlier file as it was.
+fn unfinished(path: &Path) -> PathBuf {
+    if path.exists() && !path.is_file() {
+        return path.to_owned();
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
+}
+
 async fn export(context: &Context, shop: &Shop, file: Option<&Path>) -> anyhow::Result<u8> {
     let call = Call::internal("product-export");
     let Some(path) = file else {
         emporium_shop::csv::export(shop, &call, std::io::stdout().lock()).await?;
         return Ok(0);
     };
-    let mut out = BufWriter::new(File::create(path).with_context(|| path.display().to_string())?);
+    let unfinished = unfinished(path);
+    let mut out = BufWriter::new(File::create(&unfinished).with_context(|| unfinished.display().to_string())?);
     let written = emporium_shop::csv::export(shop, &call, &mut out).await?;
     out.flush()?;
+    if unfinished != path {
+        std::fs::rename(&unfinished, path)?;
+    }
     let (products, skus) = (written.products, written.skus);
     context.out.show(&json!({"file": path, "products": products, "skus": skus}), |_| {
         format!("{products} products with {skus} SKUs in {}", path.display())

@@ -65,7 +65,13 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
 
 /// The user with this address or id.
 async fn find(ledger: &Ledger, call: &Call, text: &str) -> anyhow::Result<UserId> {
-    let ask = UserId::parse(text).map(FindUser::Id).or_else(|| Email::parse(text).map(FindUser::Email));
+    let id = UserId::parse(text);
+    if let Some(id) = &id
+        && !ledger.balances(id.as_str()).await.map_err(refused)?.is_empty()
+    {
+        return Ok(id.clone());
+    }
+    let ask = id.map(FindUser::Id).or_else(|| Email::parse(text).map(FindUser::Email));
     let ask = ask.ok_or_else(|| anyhow::anyhow!("{text} is neither an address nor a user id"))?;
     let user = ledger.find_user(call, ask).await.map_err(refused)?;
     Ok(user.ok_or_else(|| anyhow::anyhow!("there is no user {text}"))?.id)

@@ -75,14 +75,28 @@ where
             if tokio::time::Instant::now() < due {
                 continue;
             }
-            match AssertUnwindSafe(round()).catch_unwind().await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "a round of background work failed"),
-                Err(_) => tracing::error!("a round of background work panicked"),
+            let round = AssertUnwindSafe(round()).catch_unwind();
+            tokio::select! {
+                done = round => match done {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "a round of background work failed"),
+                    Err(_) => tracing::error!("a round of background work panicked"),
+                },
+                () = given_up(&draining) => break,
             }
             due = tokio::time::Instant::now() + period;
         }
     })
+}
+
+/// How long a round may go on when the process stops. What it wrote stays, and the next process does the rest.
+const GRACE: Duration = Duration::from_secs(5);
+
+async fn given_up(draining: &Draining) {
+    while !draining.is_on() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::sleep(GRACE).await;
 }
 
 /// Checks every invariant and says loudly what is wrong.

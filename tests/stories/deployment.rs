@@ -205,6 +205,21 @@ impl Deployment {
         serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
     }
 
+    /// What becomes of an order that was answered like this: placed, or the code of its refusal. On a machine that is
+    /// busy with other tests, an order may be accepted first and end a moment later.
+    pub async fn fate(&self, reply: &Reply) -> String {
+        match reply.status.as_u16() {
+            201 => "placed".to_owned(),
+            202 => {
+                let path = format!("/v1/admin/orders/{}", reply.body["id"].as_str().expect("an id"));
+                let order = self.send(get(&path).by(&self.staff())).await.expect(200);
+                let end = order["cancel_reason"].as_str().or(order["status"].as_str());
+                end.expect("it has ended").to_owned()
+            }
+            _ => reply.problem().1.to_owned(),
+        }
+    }
+
     /// Waits until no order is unfinished; recovery has seconds for it. How long it took.
     pub async fn until_all_are_terminal(&self) -> Duration {
         let started = std::time::Instant::now();

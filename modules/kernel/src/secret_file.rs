@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use uuid::Uuid;
+
 /// What a file holds; `None` when there is no file. Refused with `PermissionDenied` when others could read it.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut file = match File::open(path) {
@@ -23,31 +25,35 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Writes a file for its owner alone: wholly, durably, or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = folder_of(path);
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let unfinished = path.with_extension("new");
+    let (folder, unfinished) = (made_folder_of(path)?, path.with_extension("new"));
     remove(&unfinished)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    write_new(&unfinished, bytes)?;
     std::fs::rename(&unfinished, path)?;
     File::open(folder)?.sync_all()
 }
 
-/// Writes a file unless there is one already: of several that try at once, one does it, and the others leave it as it is.
+/// The same unless there is a file already: of several that try at once one does it, and the others leave it as it is.
 pub fn make(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension(uuid::Uuid::now_v7().simple().to_string());
-    write(&unfinished, bytes)?;
+    let (folder, unfinished) = (made_folder_of(path)?, path.with_extension(Uuid::now_v7().simple().to_string()));
+    write_new(&unfinished, bytes)?;
     let linked = std::fs::hard_link(&unfinished, path);
     remove(&unfinished)?;
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => File::open(folder_of(path))?.sync_all(),
+        _ => File::open(folder)?.sync_all(),
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn made_folder_of(path: &Path) -> io::Result<&Path> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    Ok(folder)
 }
 
 /// Removes a file; one that is not there is removed already.

@@ -6,6 +6,7 @@ pub mod csv;
 mod error;
 mod http;
 pub mod orders;
+mod patience;
 mod schema;
 mod settings;
 
@@ -80,9 +81,10 @@ impl Shop {
     /// A bounded sweep of what time brings: registrations that inventory has not heard of, and carts, keys and events
     /// that nobody needs any more. One part that fails does not keep the others from being done.
     pub async fn sweep(&self) -> Result<(), ShopError> {
-        let registered = self.register_pending().await;
         let carts = self.sweep_carts().await.map(drop);
-        registered.and(carts).and(self.prune().await)
+        let pruned = self.prune().await;
+        // Last, since it waits for a neighbour.
+        carts.and(pruned).and(self.register_pending().await)
     }
 
     /// Forgets old keys and events, as many as there are up to a bound.

@@ -197,7 +197,7 @@ async fn an_import_that_broke_off_is_finished_by_the_next_one() {
     let world = World::new();
     let file = format!("{HEAD}mug,Mug,,,,MUG,5,8\n");
     // Stock could not be set: the catalogue does not have the SKU either.
-    for _ in 0..4 {
+    for _ in 0..5 {
         world.inventory.script.plan("adjust", Mishap::Lost);
     }
     import_text(&world, &file, options()).await.expect_err("inventory is away");

@@ -12,6 +12,7 @@ use super::product::CategoryId;
 use super::terms::NewTerms;
 use super::{Product, ProductDraft, Slug, load, save};
 use crate::error::Done;
+use crate::patience::patiently;
 use crate::{Shop, ShopError};
 
 /// What became of a product that was written.
@@ -46,8 +47,8 @@ impl Shop {
         let now = self.clock.now();
         let ids: Vec<ProductId> = drafts.iter().map(|_| ProductId::new(now, &self.random)).collect();
         let written = self.change_catalogue(move |db| upsert_all(db, &ids, &drafts, now)).await?;
-        let ids = written.iter().filter_map(|one| one.id.clone()).collect();
-        self.register(call, ids).await?;
+        let ids: Vec<ProductId> = written.iter().filter_map(|one| one.id.clone()).collect();
+        patiently(call, async |call: Call| self.register(&call, ids.clone()).await).await?;
         Ok(written)
     }
 

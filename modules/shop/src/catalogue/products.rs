@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
 use emporium_database::{Db, Stale, idempotency, refuse};
-use emporium_kernel::{Call, ETag, Outage, Page};
+use emporium_kernel::{Call, ETag, Fault, Outage, Page};
 use emporium_shop_api::ProductId;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -115,8 +115,19 @@ impl Shop {
             Ok((load::written(db, &id)?, Stale::Nothing))
         };
         let product = self.change_catalogue(make).await?;
-        self.register(call, vec![product.id.clone()]).await?;
+        self.announce_change(call, &product).await?;
         Ok(product)
+    }
+
+    /// Tells inventory of what was saved. An outage here is one after the fact.
+    async fn announce_change(&self, call: &Call, product: &Product) -> Result<(), ShopError> {
+        match self.register(call, vec![product.id.clone()]).await {
+            Err(error) if error.outage().is_some() => {
+                tracing::warn!(product = %product.id, %error, "saved; inventory is told later");
+                Err(Outage::Unreachable.into())
+            }
+            told => told,
+        }
     }
 
     /// Changes a product whose version is `seen`, or whichever version it has when that is `None`. To a `supplier`
@@ -143,7 +154,7 @@ impl Shop {
             Ok((load::written(db, &id)?, Stale::Keys(keys)))
         };
         let product = self.change_catalogue(change).await?;
-        self.register(call, vec![product.id.clone()]).await?;
+        self.announce_change(call, &product).await?;
         Ok(product)
     }
 

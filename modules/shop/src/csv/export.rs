@@ -56,7 +56,7 @@ pub async fn export(shop: &Shop, call: &Call, out: impl Write) -> Result<Exporte
     let mut pages = Pages { shop, after: None };
     while let Some(page) = pages.next().await? {
         let skus: Vec<Sku> = page.iter().flat_map(|product| &product.skus).map(|sku| sku.sku.clone()).collect();
-        let stock = on_hand(shop, &call.afresh(), &skus).await?;
+        let stock = on_hand(shop, call, &skus).await?;
         for product in &page {
             if !writer.write(&listing(product, &stock))? {
                 return Err(ExportError::Changed { slug: product.slug.to_string() });

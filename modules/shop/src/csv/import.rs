@@ -150,7 +150,6 @@ impl<'a> Run<'a> {
 
     /// Imports some products.
     async fn take(&mut self, call: &Call, batch: Vec<Read>, tell: &mut impl FnMut(Progress)) -> Result<(), ShopError> {
-        let call = &call.afresh();
         let known = known::of(self.shop, &batch).await?;
         let mut remarks: Vec<Remark> = Vec::new();
         remarks.extend(self.stock.set_new(call, &batch, &known).await?);

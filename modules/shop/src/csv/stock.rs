@@ -1,7 +1,6 @@
 //! Stock of imported SKUs: set where it has to be, through inventory's contract.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Duration;
 
 use emporium_inventory_api::{
     Adjust, AdjustRow, AskLevels, Change, InventoryError, Level, LocationId, Register, Registration, Sku,
@@ -14,14 +13,11 @@ use crate::csv::import::{ImportOptions, new_skus};
 use crate::csv::known::Known;
 use crate::csv::reader::Read;
 use crate::csv::remark::{Remark, RemarkCode};
+use crate::patience::patiently;
 use crate::{Shop, ShopError};
 
 /// Rows of one call, at most.
 const AT_ONCE: usize = 1_000;
-/// How often a call is sent before an outage ends the import.
-const TRIES: u32 = 4;
-/// The pause before the second try; each further one is twice as long.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Whose stock an import sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +95,9 @@ impl<'a> Stock<'a> {
         }
         if !self.dry_run {
             for some in skus.chunks(AT_ONCE) {
-                self.shop.inventory.register(call, Register { skus: some.to_vec() }).await?;
+                let ask = Register { skus: some.to_vec() };
+                let register = async |call: Call| self.shop.inventory.register(&call, ask.clone()).await;
+                patiently(call, register).await?;
             }
         }
         self.set_all(call, wishes).await
@@ -174,15 +172,8 @@ impl<'a> Stock<'a> {
             actor: self.actor.clone(),
             rows: rows.collect(),
         };
-        let mut pause = PAUSE;
-        for _ in 1..TRIES {
-            match self.shop.inventory.adjust(call, ask.clone()).await {
-                Err(error) if error.outage().is_some() => tokio::time::sleep(pause).await,
-                done => return done.map(drop),
-            }
-            pause *= 2;
-        }
-        self.shop.inventory.adjust(call, ask).await.map(drop)
+        let adjust = async |call: Call| self.shop.inventory.adjust(&call, ask.clone()).await;
+        patiently(call, adjust).await.map(drop)
     }
 }
 
@@ -219,7 +210,9 @@ fn wishes_of(product: &Read) -> impl Iterator<Item = Wish> {
 pub(super) async fn levels(shop: &Shop, call: &Call, skus: &[Sku]) -> Result<HashMap<Sku, Vec<Level>>, ShopError> {
     let mut found = HashMap::<Sku, Vec<Level>>::new();
     for some in skus.chunks(AT_ONCE) {
-        for level in shop.inventory.levels(call, AskLevels { skus: some.to_vec() }).await? {
+        let ask = AskLevels { skus: some.to_vec() };
+        let levels = async |call: Call| shop.inventory.levels(&call, ask.clone()).await;
+        for level in patiently(call, levels).await? {
             found.entry(level.sku.clone()).or_default().push(level);
         }
     }

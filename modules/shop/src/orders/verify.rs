@@ -10,6 +10,7 @@ use emporium_wallet_api::{AskHolds, HoldState, HoldStatus};
 
 use super::order::{OrderRow, OrderStatus, Placing, Step, hold_of, reservation_of, with_lines};
 use crate::error::Done;
+use crate::patience::patiently;
 use crate::schema::{order_event, orders};
 use crate::{Shop, ShopError};
 
@@ -38,7 +39,8 @@ impl Shop {
             let chunk = self.database.read(move |db| chunk(db, &from)).await?;
             let Some(last) = chunk.orders.last() else { return Ok(audit) };
             after.clone_from(&last.row.id);
-            let neighbours = self.ask_neighbours(&call.afresh(), &chunk.orders).await?;
+            let ask = async |call: Call| self.ask_neighbours(&call, &chunk.orders).await;
+            let neighbours = patiently(call, ask).await?;
             for order in &chunk.orders {
                 audit.checked += 1;
                 check_itself(&mut audit, order, &chunk.events, now);
