@@ -71,6 +71,7 @@ impl Mint {
             client_id: CLIENT_ID.to_owned(),
             roles: BTreeSet::from([role]),
             sid: SessionId::new(now, &self.random),
+            ver: 1,
         };
         Ok(Person { id, token: jsonwebtoken::encode(&self.header, &claims, &self.key)? })
     }

@@ -270,6 +270,7 @@ impl Deployment {
             client_id: CLIENT_ID.to_owned(),
             roles: roles.iter().copied().collect::<BTreeSet<_>>(),
             sid: SessionId::new(now, &random),
+            ver: 1,
         };
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TOKEN_TYPE.to_owned());

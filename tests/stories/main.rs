@@ -28,4 +28,5 @@ mod processes;
 mod races;
 mod request;
 mod services;
+mod sessions;
 mod strace;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use emporium_auth_api::{AuthError, Email, FindUser, User, UserId};
+use emporium_auth_api::{AuthError, Email, FindUser, Grant, SessionId, User, UserId};
 use emporium_database::{Database, Db, Stale};
 use emporium_kernel::{Line, Outage, Page, Role, Window};
 
@@ -144,14 +144,47 @@ impl Users {
             work(db, &user)?;
             users::need(db, &FindUser::Id(user.id))
         };
-        let (database, known) = (self.database.clone(), self.known.clone());
+        self.written(Stale::Everything, change).await
+    }
+
+    /// Changes one session.
+    pub(crate) async fn change_session<T, F>(&self, session: SessionId, work: F) -> Result<T, AuthError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Db) -> Done<T> + Send + 'static,
+    {
+        self.written(Stale::Keys(vec![session.to_string()]), work).await
+    }
+
+    /// Writes, and forgets what was read of that before.
+    pub(crate) async fn written<T, F>(&self, stale: Stale, work: F) -> Result<T, AuthError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Db) -> Done<T> + Send + 'static,
+    {
+        let (database, known, revoked) = (self.database.clone(), self.known.clone(), self.revoked.clone());
         // A task of its own: what is written is also forgotten when nobody waits for it any more.
-        let changed = tokio::spawn(async move {
-            let changed = database.write(change).await;
+        let written = tokio::spawn(async move {
+            let written = database.write(work).await;
             // Also when it is not known whether it was done.
-            known.forget(&Stale::Everything);
-            changed
+            known.forget(&stale);
+            revoked.forget(&stale);
+            written
         });
-        changed.await.unwrap_or_else(|_| Err(Outage::Internal.into()))
+        written.await.unwrap_or_else(|_| Err(Outage::Internal.into()))
+    }
+
+    /// Whether what was granted has been taken back.
+    pub(crate) async fn is_revoked(&self, grant: Grant) -> Result<bool, AuthError> {
+        let name = grant.session.to_string();
+        // Where other processes write as well, what is kept may be a second old, which is too old for this.
+        let alone = !self.database.is_shared();
+        if let Some((_, revoked)) = self.revoked.get(&name).filter(|(known, _)| alone && *known == grant) {
+            return Ok(revoked);
+        }
+        let (since, asked) = (self.revoked.generation(), grant.clone());
+        let revoked = self.database.read(move |db| sessions::is_revoked(db, &asked)).await?;
+        self.revoked.keep(name, (grant, revoked), since);
+        Ok(revoked)
     }
 }

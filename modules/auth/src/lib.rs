@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use emporium_auth_api::{Auth, AuthError, FindUser, KeySet, User};
+use emporium_auth_api::{Auth, AuthError, FindUser, Grant, KeySet, User};
 use emporium_database::{Database, Failure, Lane, Migrations, OpenError, ReadCache, Url, embedded, idempotency};
 use emporium_kernel::{Call, Clock, Random};
 
@@ -38,6 +38,9 @@ pub const MIGRATIONS: Migrations = Migrations::new(&ON_SQLITE, &ON_MYSQL);
 
 /// Users kept in memory for whoever looks them up, at most.
 const KNOWN_USERS: usize = 10_000;
+
+/// Sessions kept in memory for whoever asks whether they have ended, at most.
+const KNOWN_GRANTS: usize = 20_000;
 
 pub(crate) type Done<T> = Result<T, Failure<AuthError>>;
 
@@ -78,6 +81,8 @@ pub struct Users {
     hashing: Hashing,
     /// By id and by address.
     known: ReadCache<User>,
+    /// By session: what was granted, and whether it has been taken back.
+    revoked: ReadCache<(Grant, bool)>,
     clock: Clock,
     random: Random,
 }
@@ -112,8 +117,8 @@ impl Users {
             bootstrap::prepare(&database, data_dir, clock.now(), &random)?;
         }
         let (refresh_keys, data_dir) = (RefreshKeys::of(&key), data_dir.to_owned());
-        let known = database.cache(KNOWN_USERS);
-        Ok(Arc::new(Self { database, settings, data_dir, key, refresh_keys, hashing, known, clock, random }))
+        let (known, revoked) = (database.cache(KNOWN_USERS), database.cache(KNOWN_GRANTS));
+        Ok(Arc::new(Self { database, settings, data_dir, key, refresh_keys, hashing, known, revoked, clock, random }))
     }
 
     /// The database.
@@ -144,6 +149,10 @@ impl Auth for Users {
 
     async fn find_user(&self, _: &Call, who: FindUser) -> Result<User, AuthError> {
         self.user(who).await
+    }
+
+    async fn is_revoked(&self, _: &Call, grant: Grant) -> Result<bool, AuthError> {
+        self.is_revoked(grant).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Logging in, staying logged in, logging out.
 
-use emporium_auth_api::{AUDIENCE, AuthError, CLIENT_ID, Claims, Email, ISSUER, SessionId, User};
+use emporium_auth_api::{AUDIENCE, AuthError, CLIENT_ID, Claims, Email, ISSUER, SessionId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::hashing::Checked;
 use crate::password::Password;
 use crate::refresh_token::RefreshToken;
 use crate::secret::Secret;
-use crate::sessions::{self, NewSession, Rotated, Rotation};
+use crate::sessions::{self, Granted, NewSession, Rotated, Rotation};
 use crate::{Users, users};
 
 /// What a client uses from now on.
@@ -39,8 +39,8 @@ impl Users {
         let token = self.refresh_keys.first(id.clone(), &self.random);
         let expires_at = now.plus(self.settings.session_life());
         let new = NewSession { id, checked, stronger, refresh_hash: token.hash(), now, expires_at };
-        let user = self.database.write(move |db| sessions::begin(db, &new)).await?;
-        self.tokens(user, token)
+        let granted = self.database.write(move |db| sessions::begin(db, &new)).await?;
+        self.tokens(granted, token)
     }
 
     /// Exchanges a refresh token for the next one and a fresh access token.
@@ -56,8 +56,9 @@ impl Users {
             idle: self.settings.session_idle(),
             grace: self.settings.refresh_grace(),
         };
-        match self.database.write(move |db| sessions::rotate(db, &rotation)).await? {
-            Rotated::To(user) => self.tokens(user, next),
+        let session = rotation.session.clone();
+        match self.change_session(session, move |db| sessions::rotate(db, &rotation)).await? {
+            Rotated::To(granted) => self.tokens(granted, next),
             Rotated::Refused => Err(AuthError::InvalidRefreshToken),
             Rotated::Reused => {
                 tracing::warn!(session.id = %next.session(), "a used refresh token came again; its session was ended");
@@ -70,10 +71,12 @@ impl Users {
     pub(crate) async fn logout(&self, offered: &Secret) -> Result<(), AuthError> {
         let Some(offered) = RefreshToken::parse(offered.as_str()) else { return Ok(()) };
         let (ours, now) = (self.refresh_keys.made(&offered), self.clock.now());
-        self.database.write(move |db| sessions::leave(db, offered.session(), &offered.hash(), ours, now)).await
+        let session = offered.session().clone();
+        self.change_session(session, move |db| sessions::leave(db, offered.session(), &offered.hash(), ours, now)).await
     }
 
-    fn tokens(&self, user: User, refresh: RefreshToken) -> Result<Tokens, AuthError> {
+    fn tokens(&self, granted: Granted, refresh: RefreshToken) -> Result<Tokens, AuthError> {
+        let Granted { user, version } = granted;
         let iat = self.clock.now().seconds();
         let expires_in = self.settings.access_token_secs;
         let claims = Claims {
@@ -86,6 +89,7 @@ impl Users {
             client_id: CLIENT_ID.to_owned(),
             roles: user.roles.into_iter().collect(),
             sid: refresh.session().clone(),
+            ver: version,
         };
         let access_token = self.key.sign(&claims)?;
         Ok(Tokens { access_token, token_type: "Bearer", expires_in, refresh_token: refresh.into_text() })

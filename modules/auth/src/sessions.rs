@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use emporium_auth_api::{AuthError, FindUser, SessionId, User, UserId};
+use emporium_auth_api::{AuthError, FindUser, Grant, SessionId, User, UserId};
 use emporium_database::prelude::*;
 use emporium_database::{Db, refuse};
 use emporium_kernel::{Page, Timestamp, Window};
@@ -52,7 +52,7 @@ pub(crate) struct NewSession {
 }
 
 /// Begins a session, unless the user was disabled or the password changed since it was checked.
-pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<User> {
+pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<Granted> {
     if !users::confirm(db, &new.checked, new.stronger.as_deref())? {
         return refuse(AuthError::InvalidCredentials);
     }
@@ -68,7 +68,29 @@ pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<User> {
         );
         diesel::insert_into(sessions::table).values(row).execute(db)?;
     }
-    users::need(db, &FindUser::Id(new.checked.user.clone()))
+    let user = users::need(db, &FindUser::Id(new.checked.user.clone()))?;
+    granted(db, user)
+}
+
+/// A user who may have an access token, as of this version.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) user: User,
+    pub(crate) version: i64,
+}
+
+fn granted(db: &mut Db, user: User) -> Done<Granted> {
+    let version = users::version(db, &user.id)?;
+    version.map_or_else(|| refuse(AuthError::UnknownUser), |version| Ok(Granted { user, version }))
+}
+
+/// Whether what was granted has been taken back. What auth never heard of, or has forgotten, was not.
+pub(crate) fn is_revoked(db: &mut Db, grant: &Grant) -> Done<bool> {
+    let ended: i64 = sessions::table
+        .filter(sessions::id.eq(grant.session.as_str()).and(sessions::ended_at.is_not_null()))
+        .count()
+        .get_result(db)?;
+    Ok(ended > 0 || users::version(db, &grant.user)?.is_some_and(|version| version > grant.version))
 }
 
 /// A refresh token that was offered, and the one that is to follow it.
@@ -88,7 +110,7 @@ pub(crate) struct Rotation {
 #[derive(Debug)]
 pub(crate) enum Rotated {
     /// The next token is good now.
-    To(User),
+    To(Granted),
     /// It was used before; its session has been ended.
     Reused,
     /// It is not good, and nothing was changed.
@@ -119,7 +141,7 @@ pub(crate) fn rotate(db: &mut Db, rotation: &Rotation) -> Done<Rotated> {
         return refused(db, rotation, &current);
     }
     match users::find(db, &FindUser::Id(UserId::stored(user)))? {
-        Some(user) if !user.disabled => Ok(Rotated::To(user)),
+        Some(user) if !user.disabled => Ok(Rotated::To(granted(db, user)?)),
         _ => {
             end(db, &rotation.session, End::Disabled, rotation.now)?;
             Ok(Rotated::Refused)

@@ -162,6 +162,11 @@ pub(crate) fn need(db: &mut Db, who: &FindUser) -> Done<User> {
     find(db, who)?.map_or_else(|| refuse(AuthError::UnknownUser), Ok)
 }
 
+/// The version of a user, which rises with every change that takes something back; `None` when there is no such user.
+pub(crate) fn version(db: &mut Db, id: &UserId) -> Done<Option<i64>> {
+    Ok(users::table.filter(users::id.eq(id.as_str())).select(users::version).first(db).optional()?)
+}
+
 /// A page of users, newest first.
 pub(crate) fn list(db: &mut Db, window: &Window) -> Done<Page<User>> {
     let newest = (users::created_at.desc(), users::id.desc());

@@ -6,7 +6,7 @@ use actix_web::test::TestRequest;
 use common::{House, PASSWORD, address, password};
 use emporium_auth::{Settings, list_users};
 use emporium_auth_api::{Auth, AuthError, FindUser};
-use emporium_kernel::{Call, Role, Window};
+use emporium_kernel::{Authenticator, Call, Freshness, Role, Window};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -178,15 +178,15 @@ async fn a_new_password_replaces_the_old_one_and_ends_sessions() {
 async fn new_roles_are_in_the_next_token() {
     let house = House::new();
     let login = house.arrive("ada@example.com").await;
+    let roles = async |reply: &common::Reply| {
+        let token = reply.text("access_token");
+        house.verifier.authenticate(token, Freshness::Now).await.expect("valid").roles.clone()
+    };
+    assert_eq!(roles(&login).await, [Role::Customer].into());
     let user = house.users.add_role(ada(), Role::Staff).await.expect("is given");
     assert_eq!(user.roles, [Role::Customer, Role::Staff]);
     let next = house.refresh(&login.text("refresh_token")).await;
-    let roles = |token: String| {
-        let verifier = house.verifier.clone();
-        async move { emporium_kernel::Authenticator::authenticate(&verifier, token).await.expect("valid").roles.clone() }
-    };
-    assert_eq!(roles(login.text("access_token")).await, [Role::Customer].into());
-    assert_eq!(roles(next.text("access_token")).await, [Role::Customer, Role::Staff].into());
+    assert_eq!(roles(&next).await, [Role::Customer, Role::Staff].into());
     let user = house.users.set_roles(ada(), [Role::Supplier].into()).await.expect("is set");
     assert_eq!(user.roles, [Role::Supplier]);
     let nobody = FindUser::Email(address("nobody@example.com"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{House, PASSWORD, START};
 use emporium_auth::Settings;
-use emporium_kernel::Authenticator;
+use emporium_kernel::{Authenticator, Freshness};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -24,7 +24,9 @@ async fn each_refresh_gives_new_tokens_of_the_same_session() {
         (200, b"no-store".as_slice())
     );
     assert_ne!(next.text("refresh_token"), login.text("refresh_token"));
-    let session = async |token: String| house.verifier.authenticate(token).await.expect("valid").session.clone();
+    let session = async |token: String| {
+        house.verifier.authenticate(token, Freshness::Recent).await.expect("valid").session.clone()
+    };
     assert_eq!(session(login.text("access_token")).await, session(next.text("access_token")).await);
     assert_eq!(house.refresh(&next.text("refresh_token")).await.status, 200);
 }

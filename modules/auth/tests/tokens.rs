@@ -14,8 +14,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use common::{House, START};
 use emporium_auth::Users;
-use emporium_auth_api::{Auth, AuthError, FindUser, KeySet, User, Verifier};
-use emporium_kernel::{Authenticator, Call, Outage, Role, Unauthenticated};
+use emporium_auth_api::{Auth, AuthError, FindUser, Grant, KeySet, User, Verifier};
+use emporium_kernel::{Authenticator, Call, Freshness, Outage, Role, Unauthenticated};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ impl Forger {
             header: json!({"alg": "EdDSA", "typ": "at+jwt", "kid": kid}),
             claims: json!({
                 "iss": "emporium", "sub": id("usr"), "aud": "emporium", "exp": NOW + 600, "iat": NOW, "jti": "j1",
-                "client_id": "emporium", "roles": ["customer"], "sid": id("ses"),
+                "client_id": "emporium", "roles": ["customer"], "sid": id("ses"), "ver": 1,
             }),
         }
     }
@@ -74,7 +74,11 @@ async fn setting() -> (House, Forger) {
 }
 
 async fn refuses(house: &House, what: &str, token: String) {
-    assert_eq!(house.verifier.authenticate(token.clone()).await, Err(Unauthenticated::Refused), "{what}");
+    assert_eq!(
+        house.verifier.authenticate(token.clone(), Freshness::Recent).await,
+        Err(Unauthenticated::Refused),
+        "{what}"
+    );
     if token.len() < 60_000 {
         assert_eq!(house.me(&token).await.status, 401, "{what}");
     }
@@ -83,7 +87,7 @@ async fn refuses(house: &House, what: &str, token: String) {
 #[actix_web::test]
 async fn a_token_of_ours_names_its_user() {
     let (house, forger) = setting().await;
-    let caller = house.verifier.authenticate(forger.with_claims(|_| ())).await.expect("is valid");
+    let caller = house.verifier.authenticate(forger.with_claims(|_| ()), Freshness::Recent).await.expect("is valid");
     assert_eq!((caller.id.as_str(), caller.roles.len()), (forger.claims["sub"].as_str().expect("text"), 1));
     assert!(caller.is_any(&[Role::Customer]));
     let login = house.arrive("ada@example.com").await;
@@ -159,7 +163,7 @@ async fn headers_that_bring_keys_or_mean_something_else_are_refused() {
 async fn every_claim_is_needed_and_of_its_type() {
     let (house, forger) = setting().await;
     let names: Vec<String> = forger.claims.as_object().expect("an object").keys().cloned().collect();
-    assert_eq!(names.len(), 9);
+    assert_eq!(names.len(), 10);
     for name in &names {
         let without = forger.with_claims(|claims| drop(claims.as_object_mut().expect("an object").remove(name)));
         refuses(&house, &format!("without {name}"), without).await;
@@ -186,6 +190,7 @@ async fn every_claim_is_needed_and_of_its_type() {
         ("sub", json!("admin")),
         ("sub", json!("ord_00000000000000000000000000")),
         ("sid", json!("none")),
+        ("ver", json!("1")),
         ("roles", json!("admin")),
         ("roles", json!(["root"])),
     ];
@@ -206,7 +211,7 @@ async fn times_are_checked_with_thirty_seconds_of_leeway() {
             claims["exp"] = json!(exp);
         })
     };
-    let accepts = async |token: String| house.verifier.authenticate(token).await.is_ok();
+    let accepts = async |token: String| house.verifier.authenticate(token, Freshness::Recent).await.is_ok();
     refuses(&house, "expired", token(NOW - 600, NOW - 30)).await;
     assert!(accepts(token(NOW - 600, NOW - 29)).await);
     refuses(&house, "from the future", token(NOW + 31, NOW + 600)).await;
@@ -221,10 +226,10 @@ async fn a_remembered_token_ends_like_any_other() {
     let (house, forger) = setting().await;
     let token = forger.with_claims(|_| ());
     for _ in 0..3 {
-        assert!(house.verifier.authenticate(token.clone()).await.is_ok());
+        assert!(house.verifier.authenticate(token.clone(), Freshness::Recent).await.is_ok());
     }
     house.pass(629);
-    assert!(house.verifier.authenticate(token.clone()).await.is_ok());
+    assert!(house.verifier.authenticate(token.clone(), Freshness::Recent).await.is_ok());
     house.pass(1);
     refuses(&house, "expired", token.clone()).await;
     refuses(&house, "still expired", token).await;
@@ -259,6 +264,10 @@ impl Auth for Watched {
         if self.down.load(Ordering::SeqCst) { Err(Outage::Unreachable.into()) } else { self.users.keys(call, ()).await }
     }
 
+    async fn is_revoked(&self, call: &Call, grant: Grant) -> Result<bool, AuthError> {
+        Auth::is_revoked(&*self.users, call, grant).await
+    }
+
     async fn find_user(&self, call: &Call, who: FindUser) -> Result<User, AuthError> {
         self.users.find_user(call, who).await
     }
@@ -277,22 +286,27 @@ async fn keys_are_fetched_once_and_for_unknown_names_not_again_for_thirty_second
     let asked = || auth.asked.load(Ordering::SeqCst);
     for kid in ["", "a b", "../key", &"k".repeat(65)] {
         let token = forger.with_header(|header| header["kid"] = json!(kid));
-        assert_eq!(verifier.authenticate(token).await, Err(Unauthenticated::Refused));
+        assert_eq!(verifier.authenticate(token, Freshness::Recent).await, Err(Unauthenticated::Refused));
     }
     assert_eq!(asked(), 0, "a name that no key can have is not looked for");
     let tokens: Vec<String> =
         (0..20).map(|n| forger.with_claims(|claims| claims["jti"] = json!(n.to_string()))).collect();
-    assert!(join_all(tokens.into_iter().map(|token| verifier.authenticate(token))).await.iter().all(Result::is_ok));
+    assert!(
+        join_all(tokens.into_iter().map(|token| verifier.authenticate(token, Freshness::Recent)))
+            .await
+            .iter()
+            .all(Result::is_ok)
+    );
     assert_eq!(asked(), 1);
     for n in 0..20 {
         let token = forger.with_header(|header| header["kid"] = json!(format!("random{n}")));
-        assert_eq!(verifier.authenticate(token).await, Err(Unauthenticated::Refused));
+        assert_eq!(verifier.authenticate(token, Freshness::Recent).await, Err(Unauthenticated::Refused));
     }
     assert_eq!(asked(), 1);
     house.pass(30);
     let unknown = forger.with_header(|header| header["kid"] = json!("random"));
     for _ in 0..5 {
-        assert_eq!(verifier.authenticate(unknown.clone()).await, Err(Unauthenticated::Refused));
+        assert_eq!(verifier.authenticate(unknown.clone(), Freshness::Recent).await, Err(Unauthenticated::Refused));
     }
     assert_eq!(asked(), 2);
 }
@@ -304,7 +318,7 @@ async fn without_keys_nobody_passes_and_nobody_is_called_a_liar() {
     let token = forger.with_claims(|_| ());
     let unknown = Err(Unauthenticated::Unknown(Outage::Unreachable));
     for _ in 0..5 {
-        assert_eq!(verifier.authenticate(token.clone()).await, unknown);
+        assert_eq!(verifier.authenticate(token.clone(), Freshness::Recent).await, unknown);
     }
     assert_eq!(auth.asked.load(Ordering::SeqCst), 1, "a neighbour that is down is not hammered");
     let house = House { verifier: verifier.clone(), ..house };
@@ -312,11 +326,16 @@ async fn without_keys_nobody_passes_and_nobody_is_called_a_liar() {
     assert_eq!((reply.status, reply.headers.contains_key("retry-after")), (503, true));
     auth.down.store(false, Ordering::SeqCst);
     house.time.advance(Duration::from_secs(1));
-    assert!(verifier.authenticate(token.clone()).await.is_ok());
+    assert!(verifier.authenticate(token.clone(), Freshness::Recent).await.is_ok());
     auth.down.store(true, Ordering::SeqCst);
     house.pass(60);
-    assert!(verifier.authenticate(forger.with_claims(|claims| claims["jti"] = json!("j2"))).await.is_ok());
-    assert!(verifier.authenticate(token).await.is_ok(), "known keys go on being good");
+    assert!(
+        verifier
+            .authenticate(forger.with_claims(|claims| claims["jti"] = json!("j2")), Freshness::Recent)
+            .await
+            .is_ok()
+    );
+    assert!(verifier.authenticate(token, Freshness::Recent).await.is_ok(), "known keys go on being good");
 }
 
 #[actix_web::test]
@@ -324,11 +343,11 @@ async fn a_client_who_hangs_up_while_keys_are_fetched_takes_them_from_nobody() {
     let (house, forger) = setting().await;
     let (auth, verifier) = watched(&house, false);
     let token = forger.with_claims(|_| ());
-    let mut hung_up = verifier.authenticate(token.clone());
+    let mut hung_up = verifier.authenticate(token.clone(), Freshness::Recent);
     assert!(futures_util::FutureExt::now_or_never(&mut hung_up).is_none());
     tokio::task::yield_now().await;
     assert_eq!(auth.asked.load(Ordering::SeqCst), 1, "it is on its way");
     drop(hung_up);
-    assert!(verifier.authenticate(token).await.is_ok());
+    assert!(verifier.authenticate(token, Freshness::Recent).await.is_ok());
     assert_eq!(auth.asked.load(Ordering::SeqCst), 1);
 }

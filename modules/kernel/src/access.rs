@@ -16,8 +16,17 @@ use crate::{Call, Caller, Fault, Outage, Problem, Role};
 
 /// Turns an access token into the caller it was issued to.
 pub trait Authenticator: Send + Sync + 'static {
-    /// Checks signature, kind, issuer, audience and time.
-    fn authenticate(&self, token: String) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>>;
+    /// Checks signature, kind, issuer, audience and time, and whether it was revoked.
+    fn authenticate(&self, token: String, freshness: Freshness) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>>;
+}
+
+/// How soon a token is refused after its session ended or its user was disabled or got other roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Within some seconds, and not while nobody can be asked.
+    Recent,
+    /// At once; while nobody can be asked, nobody passes.
+    Now,
 }
 
 /// Why a token was not accepted.
@@ -64,12 +73,12 @@ fn bearer(request: &HttpRequest) -> Option<Result<String, Unauthenticated>> {
     Some(token.ok_or(Unauthenticated::Refused))
 }
 
-async fn caller_of(request: HttpRequest) -> Result<Option<Arc<Caller>>, Problem> {
+async fn caller_of(request: HttpRequest, freshness: Freshness) -> Result<Option<Arc<Caller>>, Problem> {
     let Some(token) = bearer(&request) else { return Ok(None) };
     let Some(authenticator) = request.app_data::<web::Data<dyn Authenticator>>().cloned() else {
         return Err(Unauthenticated::Unknown(Outage::Internal).into());
     };
-    Ok(Some(authenticator.authenticate(token?).await?))
+    Ok(Some(authenticator.authenticate(token?, freshness).await?))
 }
 
 /// Everybody; a token is not looked at, so that an expired one does no harm.
@@ -110,7 +119,7 @@ impl FromRequest for Anyone {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (request, mut call) = (request.clone(), call_of(request));
         Box::pin(async move {
-            let caller = caller_of(request).await?;
+            let caller = caller_of(request, Freshness::Recent).await?;
             call.caller.clone_from(&caller);
             Ok(Self { call, caller })
         })
@@ -124,7 +133,7 @@ impl Describe for Anyone {
 }
 
 macro_rules! access {
-    ($(#[$meta:meta])* $name:ident, $label:literal, $roles:expr) => {
+    ($(#[$meta:meta])* $name:ident, $label:literal, $freshness:expr, $roles:expr) => {
         $(#[$meta])*
         #[derive(Clone, Debug)]
         pub struct $name {
@@ -141,7 +150,7 @@ macro_rules! access {
             fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
                 let (request, call) = (request.clone(), call_of(request));
                 Box::pin(async move {
-                    let caller = caller_of(request).await?.ok_or(Unauthenticated::Refused)?;
+                    let caller = caller_of(request, $freshness).await?.ok_or(Unauthenticated::Refused)?;
                     let roles: &[Role] = $roles;
                     if !roles.is_empty() && !caller.is_any(roles) {
                         return Err(forbidden($label));
@@ -161,19 +170,23 @@ macro_rules! access {
 
 access!(
     /// Every user with a valid token.
-    SignedIn, "signed in", &[]
+    SignedIn, "signed in", Freshness::Recent, &[]
+);
+access!(
+    /// Every user with a token that is valid at this moment: where money is at stake.
+    Confirmed, "signed in", Freshness::Now, &[]
 );
 access!(
     /// Suppliers, for their own products and stock, and staff.
-    Seller, "supplier, staff, admin", &[Role::Supplier, Role::Staff, Role::Admin]
+    Seller, "supplier, staff, admin", Freshness::Now, &[Role::Supplier, Role::Staff, Role::Admin]
 );
 access!(
     /// Staff and admins.
-    Staff, "staff, admin", &[Role::Staff, Role::Admin]
+    Staff, "staff, admin", Freshness::Now, &[Role::Staff, Role::Admin]
 );
 access!(
     /// Admins.
-    Admin, "admin", &[Role::Admin]
+    Admin, "admin", Freshness::Now, &[Role::Admin]
 );
 
 impl Seller {

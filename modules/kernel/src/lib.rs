@@ -28,7 +28,9 @@ pub mod secret_file;
 mod text;
 mod verdict;
 
-pub use access::{Admin, Anyone, Authenticator, Public, Seller, SignedIn, Staff, Unauthenticated};
+pub use access::{
+    Admin, Anyone, Authenticator, Confirmed, Freshness, Public, Seller, SignedIn, Staff, Unauthenticated,
+};
 pub use answer::{Answer, ETag, IfMatch, Stored};
 pub use arguments::Arguments;
 pub use audit::{Audit, Finding};

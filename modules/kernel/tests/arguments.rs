@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpResponse, test, web};
-use emporium_kernel::{Authenticator, Caller, Json, Problem, Routes, SignedIn, Unauthenticated};
+use emporium_kernel::{Authenticator, Caller, Freshness, Json, Problem, Routes, SignedIn, Unauthenticated};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use serde_json::Value;
 struct Doorkeeper;
 
 impl Authenticator for Doorkeeper {
-    fn authenticate(&self, _: String) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
+    fn authenticate(&self, _: String, _: Freshness) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
         let asked = async {
             tokio::task::yield_now().await;
             Err(Unauthenticated::Refused)

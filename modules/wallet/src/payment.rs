@@ -2,7 +2,7 @@
 
 use emporium_auth_api::{Email, FindUser, UserId};
 use emporium_database::Db;
-use emporium_kernel::{Idempotency, Line, Money, PositiveMoney, Problem, SignedIn, Stored, Timestamp, invalid};
+use emporium_kernel::{Confirmed, Idempotency, Line, Money, PositiveMoney, Problem, Stored, Timestamp, invalid};
 use emporium_wallet_api::{TransferId, WalletError};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -70,7 +70,7 @@ impl JsonSchema for Recipient {
 
 impl Ledger {
     /// Sends money of the caller, once for the key. Who gets it is found out before anything is written.
-    pub(crate) async fn send(&self, access: &SignedIn, key: Idempotency, ask: NewTransfer) -> Result<Stored, Problem> {
+    pub(crate) async fn send(&self, access: &Confirmed, key: Idempotency, ask: NewTransfer) -> Result<Stored, Problem> {
         self.within_cap(ask.amount)?;
         let recipient = match self.recipient(access, &ask.to).await {
             Ok(recipient) => recipient,
@@ -83,7 +83,7 @@ impl Ledger {
         Ok(self.once(key, 201, move |db| carry_out(db, &from, &to, &ask, &step)).await?)
     }
 
-    async fn recipient(&self, access: &SignedIn, to: &Recipient) -> Result<UserId, WalletError> {
+    async fn recipient(&self, access: &Confirmed, to: &Recipient) -> Result<UserId, WalletError> {
         let ask = match to {
             Recipient::Id(id) => FindUser::Id(id.clone()),
             Recipient::Email(email) => FindUser::Email(email.clone()),

@@ -119,6 +119,17 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
+/// What an access token stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Whose it is.
+    pub user: UserId,
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// The user's version when it was issued.
+    pub version: i64,
+}
+
 /// Why auth refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
@@ -181,6 +192,9 @@ contract! {
         async fn keys(&self, ()) -> KeySet, repeatable;
         /// Who a user is.
         async fn find_user(&self, FindUser) -> User, repeatable;
+        /// Whether what was granted has been taken back: the session ended, or the user was disabled or got another
+        /// password or other roles.
+        async fn is_revoked(&self, Grant) -> bool, repeatable;
     }
 }
 

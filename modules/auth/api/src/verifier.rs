@@ -9,12 +9,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cached::ShardedLruCache;
-use emporium_kernel::{Authenticator, Call, Caller, Clock, Fault, Outage, Role, Timestamp, Unauthenticated};
+use emporium_kernel::{Authenticator, Call, Caller, Clock, Fault, Freshness, Outage, Role, Timestamp, Unauthenticated};
 use futures_util::future::BoxFuture;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::{Deserialize, Serialize};
 
-use crate::{Auth, KeySet, PublicKey, SessionId, UserId};
+use crate::{Auth, Grant, KeySet, PublicKey, SessionId, UserId};
 
 /// Who issues access tokens: the claim `iss`.
 pub const ISSUER: &str = "emporium";
@@ -37,6 +37,10 @@ const FETCH_PATIENCE: Duration = Duration::from_secs(2);
 const REFETCH_PAUSE: Duration = Duration::from_secs(30);
 /// How long nobody asks again after the keys could not be had.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// How long a token is taken for good without asking again, where that may be.
+const RECENT: Duration = Duration::from_secs(3);
+/// How long that answer is waited for.
+const ASK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What an access token says. Every claim is required.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +63,8 @@ pub struct Claims {
     pub roles: BTreeSet<Role>,
     /// The session it belongs to.
     pub sid: SessionId,
+    /// The user's version when it was issued.
+    pub ver: i64,
 }
 
 /// Checks access tokens against the keys of auth, near or far. Clones share what they know.
@@ -80,6 +86,9 @@ struct Inner {
 struct Remembered {
     caller: Arc<Caller>,
     until_secs: i64,
+    grant: Grant,
+    /// When auth last said that it is good.
+    asked_at: Option<Timestamp>,
 }
 
 /// The last time keys were asked for.
@@ -125,14 +134,19 @@ fn validation() -> Validation {
 }
 
 impl Authenticator for Verifier {
-    fn authenticate(&self, token: String) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
+    fn authenticate(&self, token: String, freshness: Freshness) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
         if token.len() > MAX_TOKEN_BYTES {
             return Box::pin(ready(Err(Unauthenticated::Refused)));
         }
-        let mark = mark(&token);
-        match self.0.recall(&mark) {
-            Some(known) => Box::pin(ready(known)),
-            None => Box::pin(self.0.clone().verify(token, mark)),
+        let (mark, now) = (mark(&token), self.0.clock.now());
+        match self.0.remembered.get(&mark) {
+            Some(known) if !known.lives(now) => Box::pin(ready(Err(Unauthenticated::Refused))),
+            Some(known) if freshness == Freshness::Recent && known.is_recent(now) => Box::pin(ready(Ok(known.caller))),
+            Some(known) => Box::pin(self.0.confirm(known, mark, freshness)),
+            None => Box::pin(async move {
+                let known = self.0.clone().verify(token).await?;
+                self.0.confirm(known, mark, freshness).await
+            }),
         }
     }
 }
@@ -145,21 +159,40 @@ fn mark(token: &str) -> [u8; 32] {
 }
 
 impl Inner {
-    fn recall(&self, mark: &[u8; 32]) -> Option<Result<Arc<Caller>, Unauthenticated>> {
-        let known = self.remembered.get(mark)?;
-        let live = self.clock.now().seconds() < known.until_secs;
-        Some(if live { Ok(known.caller) } else { Err(Unauthenticated::Refused) })
+    /// Asks auth whether a token that is valid by itself was revoked. Where it need not be settled now, nobody is kept out
+    /// because auth does not answer: nobody can revoke anything either.
+    async fn confirm(
+        &self,
+        mut known: Remembered,
+        mark: [u8; 32],
+        freshness: Freshness,
+    ) -> Result<Arc<Caller>, Unauthenticated> {
+        let asked_at = self.clock.now();
+        let call = Call::internal("token_grant").within(ASK_PATIENCE);
+        match self.auth.is_revoked(&call, known.grant.clone()).await {
+            Ok(true) => {
+                self.remembered.remove(&mark);
+                return Err(Unauthenticated::Refused);
+            }
+            Ok(false) => known.asked_at = Some(asked_at),
+            Err(error) if freshness == Freshness::Now => return Err(Unauthenticated::from_fault(&error)),
+            Err(error) => tracing::warn!(%error, "nobody can say whether a token was revoked"),
+        }
+        let caller = known.caller.clone();
+        self.remembered.set(mark, known);
+        Ok(caller)
     }
 
-    async fn verify(self: Arc<Self>, token: String, mark: [u8; 32]) -> Result<Arc<Caller>, Unauthenticated> {
+    /// Checks everything that the token says itself.
+    async fn verify(self: Arc<Self>, token: String) -> Result<Remembered, Unauthenticated> {
         let header = Header::of(&token).ok_or(Unauthenticated::Refused)?;
         let key = self.clone().key(header.kid).await?;
         let read = decode::<Claims>(&token, &key, &self.validation).map_err(|_| Unauthenticated::Refused)?;
         let until_secs = self.valid_until(&read.claims).ok_or(Unauthenticated::Refused)?;
-        let Claims { sub, roles, sid, .. } = read.claims;
+        let Claims { sub, roles, sid, ver, .. } = read.claims;
         let caller = Arc::new(Caller { id: sub.to_string(), roles, session: sid.to_string() });
-        self.remembered.set(mark, Remembered { caller: caller.clone(), until_secs });
-        Ok(caller)
+        let grant = Grant { user: sub, session: sid, version: ver };
+        Ok(Remembered { caller, until_secs, grant, asked_at: None })
     }
 
     /// The second from which the token is refused; `None` when it is refused already.
@@ -219,6 +252,17 @@ impl Inner {
         }
         *keys = found;
         Ok(())
+    }
+}
+
+impl Remembered {
+    fn lives(&self, now: Timestamp) -> bool {
+        now.seconds() < self.until_secs
+    }
+
+    fn is_recent(&self, now: Timestamp) -> bool {
+        // A clock that was set back must not stop asking.
+        self.asked_at.is_some_and(|asked| now >= asked && now.since(asked) < RECENT)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The wire form of the contract: a change here is a change for every process that calls it.
 
-use emporium_auth_api::{AuthError, Email, FindUser, KeySet, PublicKey, User, UserId};
+use emporium_auth_api::{AuthError, Email, FindUser, Grant, KeySet, PublicKey, SessionId, User, UserId};
 use emporium_kernel::{Role, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +16,9 @@ fn questions_and_answers_keep_their_form() {
     let id = UserId::derived(&["ada"]);
     wire(&FindUser::Email(Email::parse("ada@example.com").expect("an address")), json!({"email": "ada@example.com"}));
     wire(&FindUser::Id(id.clone()), json!({"id": id}));
+    let session = SessionId::derived(&["ada"]);
+    let grant = Grant { user: id.clone(), session: session.clone(), version: 3 };
+    wire(&grant, json!({"user": id, "session": session, "version": 3}));
     let user = User {
         id: id.clone(),
         email: "ada@example.com".to_owned(),

@@ -2,6 +2,7 @@
 
 use actix_web::web::Data;
 use emporium_auth_api::{AuthError, SessionId, UserId};
+use emporium_database::{Db, Stale};
 use emporium_kernel::{
     Answer, Caller, Page, Path, Problem, Query, Routes, ServedPage, SignedIn, Timestamp, Unauthenticated, Window,
 };
@@ -51,12 +52,13 @@ async fn list(who: SignedIn, users: Data<Users>, window: Query<Window>) -> Resul
 
 async fn end(who: SignedIn, users: Data<Users>, session: Path<SessionId>) -> Result<Answer<(), 204>, Problem> {
     let live = Live { user: user_of(&who.caller)?, now: users.clock.now(), idle: users.settings.session_idle() };
-    let ended = users.database.write(move |db| sessions::end_own(db, &live, &session.0)).await?;
+    let end = move |db: &mut Db| sessions::end_own(db, &live, &session.0);
+    let ended = users.written(Stale::Everything, end).await?;
     if ended { Ok(Answer::new(())) } else { Err(AuthError::UnknownSession.into()) }
 }
 
 async fn end_all(who: SignedIn, users: Data<Users>) -> Result<Answer<(), 204>, Problem> {
     let (user, now) = (user_of(&who.caller)?, users.clock.now());
-    users.database.write(move |db| sessions::end_all(db, &user, End::Logout, now)).await?;
+    users.written(Stale::Everything, move |db| sessions::end_all(db, &user, End::Logout, now)).await?;
     Ok(Answer::new(()))
 }

@@ -15,7 +15,7 @@ use emporium_inventory_api::{
     Register, Registration, Reservation, ReservationId, ReservationState, Reserve, ReserveLine, Sku,
 };
 use emporium_kernel::{
-    Authenticator, Call, Caller, Clock, ManualClock, Quantity, Random, Role, Timestamp, Unauthenticated,
+    Authenticator, Call, Caller, Clock, Freshness, ManualClock, Quantity, Random, Role, Timestamp, Unauthenticated,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -192,7 +192,7 @@ impl Reply {
 struct Tokens;
 
 impl Authenticator for Tokens {
-    fn authenticate(&self, token: String) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
+    fn authenticate(&self, token: String, _: Freshness) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
         let role = match token.as_str() {
             "staff" => Role::Staff,
             "supplier" | "rival" => Role::Supplier,

@@ -5,7 +5,8 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use emporium_kernel::{
-    Answer, Anyone, Describe, Idempotent, Json, Operation, Path, PathPair, Problem, Quantity, Routes, SignedIn,
+    Answer, Anyone, Confirmed, Describe, Idempotent, Json, Operation, Path, PathPair, Problem, Quantity, Routes,
+    SignedIn,
 };
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
@@ -142,7 +143,7 @@ async fn remove_line(
 }
 
 async fn checkout(
-    who: SignedIn,
+    who: Confirmed,
     shop: web::Data<Shop>,
     Path(id): Path<CartId>,
     CartToken(token): CartToken,

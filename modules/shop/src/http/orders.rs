@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
-use emporium_kernel::{Answer, Idempotent, Page, Path, Problem, Query, Routes, SignedIn, Staff};
+use emporium_kernel::{Answer, Confirmed, Idempotent, Page, Path, Problem, Query, Routes, SignedIn, Staff};
 use emporium_shop_api::OrderId;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,7 @@ struct All<T> {
     data: Vec<T>,
 }
 
-async fn place(who: SignedIn, shop: web::Data<Shop>, request: Idempotent<NewOrder>) -> Placed {
+async fn place(who: Confirmed, shop: web::Data<Shop>, request: Idempotent<NewOrder>) -> Placed {
     let key = request.key(&who.caller);
     placed(shop.into_inner().place(&who.caller, key, request.body).await?)
 }
@@ -116,7 +116,7 @@ async fn own_events(
 }
 
 async fn cancel(
-    who: SignedIn,
+    who: Confirmed,
     shop: web::Data<Shop>,
     Path(id): Path<OrderId>,
     request: Idempotent<Cancellation>,

@@ -14,7 +14,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{App, test, web};
 use emporium_auth_api::UserId;
 use emporium_database::Url;
-use emporium_kernel::{Authenticator, Caller, Clock, ManualClock, Random, Role, Timestamp, Unauthenticated};
+use emporium_kernel::{Authenticator, Caller, Clock, Freshness, ManualClock, Random, Role, Timestamp, Unauthenticated};
 use emporium_shop::{Settings, Shop};
 use futures_util::future::{BoxFuture, FutureExt, LocalBoxFuture};
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ fn open(
 pub struct Tokens;
 
 impl Authenticator for Tokens {
-    fn authenticate(&self, token: String) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
+    fn authenticate(&self, token: String, _: Freshness) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
         let role = Role::parse(token.split('-').next().unwrap_or_default());
         let caller = role.map(|role| {
             let (id, session) = (user(&token), "ses_test".to_owned());

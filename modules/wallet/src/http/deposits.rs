@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use emporium_database::{Db, refuse};
 use emporium_kernel::{
-    Answer, Idempotent, Money, Page, Path, PositiveMoney, Problem, Query, Routes, ServedPage, SignedIn, Staff,
+    Answer, Confirmed, Idempotent, Money, Page, Path, PositiveMoney, Problem, Query, Routes, ServedPage, Staff,
     Timestamp, Window,
 };
 use emporium_wallet_api::{TransferId, WalletError};
@@ -69,7 +69,7 @@ struct NewDeposit {
 }
 
 async fn ask(
-    access: SignedIn,
+    access: Confirmed,
     ledger: Data<Ledger>,
     ask: Idempotent<NewDeposit>,
 ) -> Result<Answer<DepositView, 201>, Problem> {
@@ -87,7 +87,7 @@ async fn ask(
 }
 
 async fn list(
-    access: SignedIn,
+    access: Confirmed,
     ledger: Data<Ledger>,
     window: Query<Window>,
 ) -> Result<ServedPage<DepositView>, Problem> {
@@ -110,7 +110,7 @@ async fn page(ledger: &Ledger, filter: Filter<DepositStatus>) -> Result<Page<Dep
     Ok(Page::of(rows, limit, |row| (row.created_at.micros(), row.id.clone())))
 }
 
-async fn show(access: SignedIn, ledger: Data<Ledger>, id: Path<DepositId>) -> Result<Answer<DepositView>, Problem> {
+async fn show(access: Confirmed, ledger: Data<Ledger>, id: Path<DepositId>) -> Result<Answer<DepositView>, Problem> {
     let user = access.caller.id.clone();
     let read = ledger.database().read(move |db| match deposit::find(db, &id.0)? {
         own if own.user == user => Ok(own),

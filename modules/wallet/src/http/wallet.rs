@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use emporium_auth_api::UserId;
 use emporium_kernel::{
-    Answer, Currency, Cursor, Idempotent, Limit, Path, Problem, Query, Routes, ServedPage, SignedIn, Staff, Timestamp,
+    Answer, Confirmed, Currency, Cursor, Idempotent, Limit, Path, Problem, Query, Routes, ServedPage, Staff, Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ struct Balances {
     balances: Vec<Balance>,
 }
 
-async fn balances(access: SignedIn, ledger: Data<Ledger>) -> Result<Answer<Balances>, Problem> {
+async fn balances(access: Confirmed, ledger: Data<Ledger>) -> Result<Answer<Balances>, Problem> {
     let balances = ledger.balances(&access.caller.id).await?;
     Ok(Answer::new(Balances { balances }))
 }
@@ -66,7 +66,7 @@ impl Shown {
 }
 
 async fn transactions(
-    access: SignedIn,
+    access: Confirmed,
     ledger: Data<Ledger>,
     query: Query<Shown>,
 ) -> Result<ServedPage<Transaction>, Problem> {
@@ -85,7 +85,7 @@ async fn transactions_of(
 }
 
 async fn send(
-    access: SignedIn,
+    access: Confirmed,
     ledger: Data<Ledger>,
     ask: Idempotent<NewTransfer>,
 ) -> Result<Answer<Transferred, 201>, Problem> {

@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use emporium_database::{Db, refuse};
 use emporium_kernel::{
-    Answer, Idempotent, Money, Page, Path, PositiveMoney, Problem, Query, Routes, ServedPage, SignedIn, Staff,
+    Answer, Confirmed, Idempotent, Money, Page, Path, PositiveMoney, Problem, Query, Routes, ServedPage, Staff,
     Timestamp, Window,
 };
 use emporium_wallet_api::{HoldId, TransferId, WalletError};
@@ -68,7 +68,7 @@ struct NewWithdrawal {
 }
 
 async fn ask(
-    access: SignedIn,
+    access: Confirmed,
     ledger: Data<Ledger>,
     ask: Idempotent<NewWithdrawal>,
 ) -> Result<Answer<WithdrawalView, 201>, Problem> {
@@ -81,7 +81,7 @@ async fn ask(
 }
 
 async fn list(
-    access: SignedIn,
+    access: Confirmed,
     ledger: Data<Ledger>,
     window: Query<Window>,
 ) -> Result<ServedPage<WithdrawalView>, Problem> {
@@ -105,7 +105,7 @@ async fn page(ledger: &Ledger, filter: Filter<WithdrawalStatus>) -> Result<Page<
 }
 
 async fn show(
-    access: SignedIn,
+    access: Confirmed,
     ledger: Data<Ledger>,
     id: Path<WithdrawalId>,
 ) -> Result<Answer<WithdrawalView>, Problem> {

@@ -14,11 +14,11 @@ use actix_web::http::Method;
 use actix_web::{App, test, web};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
-use emporium_auth_api::{Auth, AuthError, FindUser, KeySet, User, UserId};
+use emporium_auth_api::{Auth, AuthError, FindUser, Grant, KeySet, User, UserId};
 use emporium_database::Url;
 use emporium_kernel::{
-    Authenticator, Call, Caller, Clock, Currency, ManualClock, Money, Outage, PositiveMoney, Random, Role, Timestamp,
-    Unauthenticated,
+    Authenticator, Call, Caller, Clock, Currency, Freshness, ManualClock, Money, Outage, PositiveMoney, Random, Role,
+    Timestamp, Unauthenticated,
 };
 use emporium_wallet::{Ledger, Settings, routes};
 use emporium_wallet_api::{Capture, Hold, HoldId, HoldStatus, OfHold, Payee, Share, Wallet, WalletError};
@@ -45,6 +45,10 @@ impl Auth for People {
         Ok(KeySet::default())
     }
 
+    async fn is_revoked(&self, _: &Call, _: Grant) -> Result<bool, AuthError> {
+        Ok(false)
+    }
+
     async fn find_user(&self, _: &Call, ask: FindUser) -> Result<User, AuthError> {
         if self.silent.load(Ordering::SeqCst) {
             return Err(Outage::Unreachable.into());
@@ -65,7 +69,7 @@ impl Auth for People {
 }
 
 impl Authenticator for People {
-    fn authenticate(&self, token: String) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
+    fn authenticate(&self, token: String, _: Freshness) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
         let role = if token == "staff" { Role::Staff } else { Role::Customer };
         let roles = BTreeSet::from([role]);
         async move { Ok(Arc::new(Caller { id: id(&token).to_string(), roles, session: String::new() })) }.boxed()

@@ -1,0 +1,162 @@
+//! What was granted and then taken back: refused at once where money or the shop is at stake, and soon everywhere.
+#![expect(clippy::expect_used, reason = "a test that cannot be set up must stop")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use common::{House, PASSWORD};
+use emporium_auth::{NewPassword, Users};
+use emporium_auth_api::{Auth, AuthError, Email, FindUser, Grant, KeySet, User, Verifier};
+use emporium_kernel::{Authenticator, Call, Freshness, Outage, Role, Unauthenticated};
+use serde_json::json;
+
+const ADA: &str = "ada@example.com";
+
+fn ada() -> FindUser {
+    FindUser::Email(Email::parse(ADA).expect("an address"))
+}
+
+async fn passes(house: &House, token: &str, freshness: Freshness) -> bool {
+    match house.verifier.authenticate(token.to_owned(), freshness).await {
+        Ok(_) => true,
+        Err(Unauthenticated::Refused) => false,
+        Err(Unauthenticated::Unknown(outage)) => panic!("{outage}"),
+    }
+}
+
+/// Takes a token back in some way, and looks for how long it is still taken.
+async fn is_taken_back(how: &str, take_back: impl AsyncFn(&House, &str, &str)) {
+    let house = House::new();
+    let login = house.arrive(ADA).await;
+    let (access, refresh) = (login.text("access_token"), login.text("refresh_token"));
+    assert!(passes(&house, &access, Freshness::Recent).await && passes(&house, &access, Freshness::Now).await);
+    take_back(&house, &access, &refresh).await;
+    house.pass(2);
+    assert!(passes(&house, &access, Freshness::Recent).await, "{how}: it was good a moment ago");
+    house.pass(1);
+    assert!(!passes(&house, &access, Freshness::Recent).await, "{how}: three seconds have passed");
+
+    let house = House::new();
+    let login = house.arrive(ADA).await;
+    let (access, refresh) = (login.text("access_token"), login.text("refresh_token"));
+    assert!(passes(&house, &access, Freshness::Now).await);
+    take_back(&house, &access, &refresh).await;
+    assert!(!passes(&house, &access, Freshness::Now).await, "{how}: at once");
+    assert!(!passes(&house, &access, Freshness::Recent).await, "{how}: and then everywhere");
+}
+
+#[actix_web::test]
+async fn a_session_that_was_logged_out() {
+    is_taken_back("logout", async |house: &House, _: &str, refresh: &str| {
+        assert_eq!(house.post("/v1/auth/logout", json!({"refresh_token": refresh})).await.status, 204);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn all_sessions_or_one_that_the_user_ended() {
+    is_taken_back("all", async |house: &House, access: &str, _: &str| {
+        assert_eq!(house.as_user("DELETE", "/v1/me/sessions", access).await.status, 204);
+    })
+    .await;
+    is_taken_back("one", async |house: &House, access: &str, _: &str| {
+        let list = house.as_user("GET", "/v1/me/sessions", access).await;
+        let path = format!("/v1/me/sessions/{}", list.body["data"][0]["id"].as_str().expect("an id"));
+        assert_eq!(house.as_user("DELETE", &path, access).await.status, 204);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_session_whose_refresh_token_came_twice() {
+    is_taken_back("reuse", async |house: &House, _: &str, refresh: &str| {
+        let next = house.refresh(refresh).await.text("refresh_token");
+        assert_eq!(house.refresh(&next).await.status, 200);
+        assert_eq!(house.refresh(refresh).await.status, 401);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_user_who_was_disabled_or_got_another_password_or_other_roles() {
+    is_taken_back("disabled", async |house: &House, _: &str, _: &str| {
+        house.users.disable(ada()).await.expect("disables");
+    })
+    .await;
+    is_taken_back("password", async |house: &House, _: &str, _: &str| {
+        let password = NewPassword::parse("another long phrase").expect("a password");
+        house.users.set_password(ada(), password).await.expect("sets");
+    })
+    .await;
+    is_taken_back("roles", async |house: &House, _: &str, _: &str| {
+        house.users.set_roles(ada(), BTreeSet::from([Role::Staff])).await.expect("sets");
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn other_sessions_and_new_tokens_stay_good() {
+    let house = House::new();
+    let here = house.arrive(ADA).await;
+    let there = house.login(ADA, PASSWORD).await.text("access_token");
+    house.post("/v1/auth/logout", json!({"refresh_token": here.text("refresh_token")})).await;
+    assert!(passes(&house, &there, Freshness::Now).await, "another session");
+    let again = house.login(ADA, PASSWORD).await;
+    house.users.set_roles(ada(), BTreeSet::from([Role::Customer, Role::Staff])).await.expect("sets");
+    assert!(!passes(&house, &again.text("access_token"), Freshness::Now).await, "it says what is true no longer");
+    let fresh = house.refresh(&again.text("refresh_token")).await.text("access_token");
+    assert!(passes(&house, &fresh, Freshness::Now).await, "the session goes on with the new roles");
+}
+
+/// Auth behind a counter and a switch.
+struct Watched {
+    users: Arc<Users>,
+    asked: AtomicUsize,
+    down: AtomicBool,
+}
+
+#[async_trait]
+impl Auth for Watched {
+    async fn keys(&self, call: &Call, (): ()) -> Result<KeySet, AuthError> {
+        self.users.keys(call, ()).await
+    }
+
+    async fn find_user(&self, call: &Call, who: FindUser) -> Result<User, AuthError> {
+        self.users.find_user(call, who).await
+    }
+
+    async fn is_revoked(&self, call: &Call, grant: Grant) -> Result<bool, AuthError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.down.load(Ordering::SeqCst) {
+            Err(Outage::Unreachable.into())
+        } else {
+            Auth::is_revoked(&*self.users, call, grant).await
+        }
+    }
+}
+
+#[actix_web::test]
+async fn while_nobody_can_be_asked_nobody_passes_where_it_matters_and_everybody_elsewhere() {
+    let house = House::new();
+    let token = house.arrive(ADA).await.text("access_token");
+    let watched = Watched { users: house.users.clone(), asked: AtomicUsize::new(0), down: AtomicBool::new(false) };
+    let watched = Arc::new(watched);
+    let verifier = Verifier::new(watched.clone(), house.clock.clone());
+    let ask = async |freshness| verifier.authenticate(token.clone(), freshness).await.map(drop);
+    for _ in 0..10 {
+        assert_eq!(ask(Freshness::Recent).await, Ok(()));
+    }
+    assert_eq!(watched.asked.load(Ordering::SeqCst), 1, "the answer is good for three seconds");
+    for _ in 0..10 {
+        assert_eq!(ask(Freshness::Now).await, Ok(()));
+    }
+    assert_eq!(watched.asked.load(Ordering::SeqCst), 11, "each time");
+    watched.down.store(true, Ordering::SeqCst);
+    house.pass(10);
+    assert_eq!(ask(Freshness::Now).await, Err(Unauthenticated::Unknown(Outage::Unreachable)));
+    assert_eq!(ask(Freshness::Recent).await, Ok(()));
+}
