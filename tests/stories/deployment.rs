@@ -225,11 +225,12 @@ impl Deployment {
         let started = std::time::Instant::now();
         let staff = self.staff();
         loop {
-            let open = self.send(get("/v1/admin/orders/unfinished").by(&staff)).await.expect(200);
+            let open = self.send_patiently(get("/v1/admin/orders/unfinished").by(&staff)).await.expect(200);
             if open["data"] == json!([]) {
                 return started.elapsed();
             }
-            assert!(started.elapsed() < Duration::from_secs(15), "still unfinished: {open}");
+            // Machines are busy with other tests.
+            assert!(started.elapsed() < Duration::from_secs(60), "still unfinished: {}", open["data"][0]);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -306,6 +307,19 @@ impl Deployment {
         self.try_send(request).await.expect("answers")
     }
 
+    /// The same, sent again while the shop says 503: for a moment after a process or its database is back, its neighbours
+    /// do not ask it yet.
+    pub async fn send_patiently(&self, request: Request<'_>) -> Reply {
+        let started = std::time::Instant::now();
+        loop {
+            let reply = self.send(request.clone()).await;
+            if reply.status != 503 || started.elapsed() > Duration::from_secs(60) {
+                return reply;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The same where the shop may be gone.
     pub async fn try_send(&self, request: Request<'_>) -> Result<Reply, reqwest::Error> {
         let process = self.holder_of(home(&request.path));
@@ -350,13 +364,14 @@ impl Deployment {
     }
 
     pub async fn balance(&self, person: &Person) -> i64 {
-        let wallet = self.send(get("/v1/wallet").by(person)).await.expect(200);
+        let wallet = self.send_patiently(get("/v1/wallet").by(person)).await.expect(200);
         wallet["balances"][0]["available"].as_i64().unwrap_or(0)
     }
 
     /// On hand and reserved of a SKU, over all locations.
     pub async fn shelf(&self, sku: &str) -> (i64, i64) {
-        let rows = self.send(get(&format!("/v1/admin/stock?sku={sku}")).by(&self.staff())).await.expect(200);
+        let ask = get(&format!("/v1/admin/stock?sku={sku}"));
+        let rows = self.send_patiently(ask.by(&self.staff())).await.expect(200);
         let sum = |field: &str| rows["data"].as_array().expect("rows").iter().filter_map(|r| r[field].as_i64()).sum();
         (sum("on_hand"), sum("reserved"))
     }

@@ -128,8 +128,8 @@ async fn hold_against(shop: &Deployment, attempt: &Attempt, people: &[Person]) -
     // Among a hundred thousand requests some meet a connection that the shop is just closing for idleness; a shop that is
     // gone answers none.
     let again = match shop.try_send(attempt.request(people)).await {
-        Ok(reply) => reply,
-        Err(_) => shop.send(attempt.request(people)).await,
+        Ok(reply) if reply.status != 503 => reply,
+        Ok(_) | Err(_) => shop.send_patiently(attempt.request(people)).await,
     };
     let status = again.status.as_u16();
     match attempt.answer.as_ref() {
