@@ -71,11 +71,12 @@ impl Settings {
     /// The management address of the process that holds a module.
     pub fn peer(&self, module: &str) -> anyhow::Result<String> {
         let text = self.general.modules.places.get(module).map_or("", |place| place.url.as_str());
-        let key = || format!("modules.{module}.url is {text:?}");
-        let url = Url::parse(text).with_context(key)?;
+        // What cannot be read may hold a password as well.
+        let url = Url::parse(text).with_context(|| format!("modules.{module}.url; write it as http://host:port"))?;
         let secret = !url.username().is_empty() || url.password().is_some();
         ensure!(!secret, "modules.{module}.url holds a name or a password; write it as http://host:port");
         let plain = url.query().is_none() && url.path() == "/" && url.fragment().is_none();
+        let key = || format!("modules.{module}.url is {text:?}");
         ensure!(plain, "{}: write it as http://host:port", key());
         let encrypted = match url.scheme() {
             "https" => true,
@@ -88,7 +89,7 @@ impl Settings {
              services.insecure_http",
             key()
         );
-        Ok(text.trim_end_matches('/').to_owned())
+        Ok(url.origin().ascii_serialization())
     }
 }
 
@@ -110,9 +111,15 @@ mod tests {
         let peer = |url: &str, further: &str| {
             load(&format!("[modules]\nauth.url = \"{url}\"\n{further}")).expect("valid").peer("auth")
         };
-        for url in ["http://127.0.0.1:9090", "http://localhost:9090/", "http://[::1]:9090", "https://auth.example:443"]
-        {
-            assert_eq!(peer(url, "").expect(url), url.trim_end_matches('/'));
+        for url in [
+            "http://127.0.0.1:9090",
+            "http://localhost:9090/",
+            "http://[::1]:9090",
+            "https://auth.example:443",
+            " http://127.0.0.1:9090 ",
+        ] {
+            let written = url.trim().trim_end_matches('/').trim_end_matches(":443");
+            assert_eq!(peer(url, "").expect(url), written);
         }
         for url in
             ["", "auth:9090", "ftp://127.0.0.1", "http://127.0.0.1/api", "http://u:p@127.0.0.1", "http://127.0.0.1/?x"]
@@ -146,7 +153,9 @@ mod tests {
         ] {
             assert!(check(bad).is_err(), "{bad}");
         }
-        let error = check("[modules]\nshop.url = \"https://u:s3cret@host\"").expect_err("a password");
-        assert!(!format!("{error:#}").contains("s3cret"));
+        for bad in ["https://u:s3cret@host", "https://u:s3cret@host:70000", "https://u:s3cret@ho st"] {
+            let error = check(&format!("[modules]\nshop.url = \"{bad}\"")).expect_err("a password");
+            assert!(!format!("{error:#}").contains("s3cret"), "{error:#}");
+        }
     }
 }

@@ -85,8 +85,10 @@ impl<'a> Neighbours<'a> {
         }
         let key = match self.mode {
             Mode::Own => service_key(self.settings, self.random)?,
-            Mode::ReadOnly if !self.settings.service_key_file().exists() => ServiceKey::passing(self.random)?,
-            Mode::ReadOnly => ServiceKey::open(&self.settings.service_key_file())?,
+            Mode::ReadOnly if is_named(self.settings) || self.settings.service_key_file().exists() => {
+                ServiceKey::open(&self.settings.service_key_file())?
+            }
+            Mode::ReadOnly => ServiceKey::passing(self.random)?,
         };
         Ok(self.key.get_or_init(|| Arc::new(key)).clone())
     }
@@ -100,12 +102,12 @@ impl<'a> Neighbours<'a> {
 /// The key of this process; made and stored when there is none yet in the data folder.
 pub fn service_key(settings: &Settings, random: &Random) -> anyhow::Result<ServiceKey> {
     let path = settings.service_key_file();
-    // A file that is named is expected to be there.
-    if settings.general.services.key_file.is_empty() {
-        ServiceKey::open_or_make(&path, random)
-    } else {
-        ServiceKey::open(&path)
-    }
+    if is_named(settings) { ServiceKey::open(&path) } else { ServiceKey::open_or_make(&path, random) }
+}
+
+/// Whether the file of the key is named; then it is expected to be there.
+fn is_named(settings: &Settings) -> bool {
+    !settings.general.services.key_file.is_empty()
 }
 
 /// Who may call `module` from another process; `None` when nobody is trusted.

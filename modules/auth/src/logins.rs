@@ -76,9 +76,11 @@ impl Users {
     }
 
     fn tokens(&self, granted: Granted, refresh: RefreshToken) -> Result<Tokens, AuthError> {
-        let Granted { user, version } = granted;
+        let Granted { user, version, until } = granted;
         let iat = self.clock.now().seconds();
-        let expires_in = self.settings.access_token_secs;
+        // No token outlives its session.
+        let left = u32::try_from(until.seconds().saturating_sub(iat)).unwrap_or(0).max(1);
+        let expires_in = self.settings.access_token_secs.min(left);
         let claims = Claims {
             iss: ISSUER.to_owned(),
             sub: user.id,

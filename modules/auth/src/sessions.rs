@@ -68,8 +68,10 @@ pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<Granted> {
         );
         diesel::insert_into(sessions::table).values(row).execute(db)?;
     }
-    let user = users::need(db, &FindUser::Id(new.checked.user.clone()))?;
-    granted(db, user)
+    match granted(db, new.checked.user.clone(), new.expires_at)? {
+        Some(granted) => Ok(granted),
+        None => refuse(AuthError::InvalidCredentials),
+    }
 }
 
 /// A user who may have an access token, as of this version.
@@ -77,11 +79,16 @@ pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<Granted> {
 pub(crate) struct Granted {
     pub(crate) user: User,
     pub(crate) version: i64,
+    /// When the session ends, and every token of it.
+    pub(crate) until: Timestamp,
 }
 
-fn granted(db: &mut Db, user: User) -> Done<Granted> {
-    let version = users::version(db, &user.id)?;
-    version.map_or_else(|| refuse(AuthError::UnknownUser), |version| Ok(Granted { user, version }))
+/// `None` when the user is disabled. The version is read first: a change that comes between makes the token one that
+/// is refused, never one that says what is true no longer.
+fn granted(db: &mut Db, id: UserId, until: Timestamp) -> Done<Option<Granted>> {
+    let version = users::version(db, &id)?;
+    let user = users::find(db, &FindUser::Id(id))?.filter(|user| !user.disabled);
+    Ok(version.zip(user).map(|(version, user)| Granted { user, version, until }))
 }
 
 /// Whether what was granted has been taken back. What auth never heard of, or has forgotten, was not.
@@ -90,7 +97,7 @@ pub(crate) fn is_revoked(db: &mut Db, grant: &Grant) -> Done<bool> {
         .filter(sessions::id.eq(grant.session.as_str()).and(sessions::ended_at.is_not_null()))
         .count()
         .get_result(db)?;
-    Ok(ended > 0 || users::version(db, &grant.user)?.is_some_and(|version| version > grant.version))
+    Ok(ended > 0 || users::version(db, &grant.user)?.is_some_and(|version| version != grant.version))
 }
 
 /// A refresh token that was offered, and the one that is to follow it.
@@ -129,20 +136,26 @@ pub(crate) fn rotate(db: &mut Db, rotation: &Rotation) -> Done<Rotated> {
             sessions::rotated_at.eq(rotation.now.micros()),
         ))
         .execute(db)?;
-    let row: Option<(String, String, Option<String>, i64)> = live(rotation)
-        .select((sessions::user_id, sessions::refresh_hash, sessions::previous_hash, sessions::rotated_at))
+    let row: Option<(String, String, Option<String>, i64, i64)> = live(rotation)
+        .select((
+            sessions::user_id,
+            sessions::refresh_hash,
+            sessions::previous_hash,
+            sessions::rotated_at,
+            sessions::expires_at,
+        ))
         .first(db)
         .optional()?;
-    let Some((user, current, previous, rotated_at)) = row else { return Ok(Rotated::Refused) };
+    let Some((user, current, previous, rotated_at, until)) = row else { return Ok(Rotated::Refused) };
     let age = rotation.now.since(Timestamp::from_micros(rotated_at));
     let just_used = previous.as_deref() == Some(&rotation.offered) && current == rotation.next;
     // The same instant is this very command, run again because it was not known whether its commit went through.
     if moved == 0 && !(just_used && (age < rotation.grace || rotated_at == rotation.now.micros())) {
         return refused(db, rotation, &current);
     }
-    match users::find(db, &FindUser::Id(UserId::stored(user)))? {
-        Some(user) if !user.disabled => Ok(Rotated::To(granted(db, user)?)),
-        _ => {
+    match granted(db, UserId::stored(user), Timestamp::from_micros(until))? {
+        Some(granted) => Ok(Rotated::To(granted)),
+        None => {
             end(db, &rotation.session, End::Disabled, rotation.now)?;
             Ok(Rotated::Refused)
         }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// How long an access token is good, in seconds; 60 to 900.
     pub access_token_secs: u32,
-    /// How long a session lives after its login, in seconds; at most 30 days.
+    /// How long a session lives after its login, in seconds; `access_token_secs` to 30 days.
     pub session_secs: u32,
-    /// How long a session lives after its last refresh, in seconds; at most `session_secs`.
+    /// How long a session lives after its last refresh, in seconds; `access_token_secs` to `session_secs`.
     pub session_idle_secs: u32,
     /// How long a refresh token that was just used is answered with the same successor, in case the first answer was
     /// lost, in seconds; 0 to 60. With 0 every second use ends the session.
@@ -67,8 +67,8 @@ impl Settings {
         let (least_memory, least_passes) = if self.cheap_hashes { (8, 1) } else { (LEAST_MEMORY_KIB, LEAST_PASSES) };
         let longest_token = u32::try_from(MAX_LIFETIME_SECS).unwrap_or(0);
         within("access_token_secs", self.access_token_secs, 60, longest_token)?;
-        within("session_secs", self.session_secs, 60, 30 * DAY_SECS)?;
-        within("session_idle_secs", self.session_idle_secs, 60, self.session_secs)?;
+        within("session_secs", self.session_secs, self.access_token_secs, 30 * DAY_SECS)?;
+        within("session_idle_secs", self.session_idle_secs, self.access_token_secs, self.session_secs)?;
         within("refresh_grace_secs", self.refresh_grace_secs, 0, 60)?;
         within("argon2_memory_kib", self.argon2_memory_kib, least_memory, MOST_MEMORY_KIB)?;
         within("argon2_passes", self.argon2_passes, least_passes, 64)?;

@@ -35,8 +35,10 @@ impl SigningKey {
         }
         let made = Ed25519KeyPair::from_seed_unchecked(&random.bytes::<32>()).ok();
         let stored = made.and_then(|pair| pair.to_pkcs8().ok()).ok_or_else(|| AuthOpenError::Key(path.clone()))?;
-        secret_file::write(&path, stored.as_ref()).map_err(at)?;
-        Self::of(stored.as_ref()).ok_or_else(|| AuthOpenError::Key(path.clone()))
+        secret_file::make(&path, stored.as_ref()).map_err(at)?;
+        // Of several processes that start at once, one has made it.
+        let kept = secret_file::read(&path).map_err(at)?.unwrap_or_default();
+        Self::of(&kept).ok_or_else(|| AuthOpenError::Key(path.clone()))
     }
 
     fn of(pkcs8: &[u8]) -> Option<Self> {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use common::{House, PASSWORD};
-use emporium_auth::{NewPassword, Users};
+use emporium_auth::{NewPassword, Settings, Users};
 use emporium_auth_api::{Auth, AuthError, Email, FindUser, Grant, KeySet, User, Verifier};
 use emporium_kernel::{Authenticator, Call, Freshness, Outage, Role, Unauthenticated};
 use serde_json::json;
@@ -159,4 +159,115 @@ async fn while_nobody_can_be_asked_nobody_passes_where_it_matters_and_everybody_
     house.pass(10);
     assert_eq!(ask(Freshness::Now).await, Err(Unauthenticated::Unknown(Outage::Unreachable)));
     assert_eq!(ask(Freshness::Recent).await, Ok(()));
+}
+
+#[actix_web::test]
+async fn what_was_taken_back_stays_so_when_nobody_answers_any_more_and_what_nobody_saw_does_not_pass() {
+    let house = House::new();
+    let token = house.arrive(ADA).await.text("access_token");
+    let unseen = house.login(ADA, PASSWORD).await.text("access_token");
+    let watched = Watched { users: house.users.clone(), asked: AtomicUsize::new(0), down: AtomicBool::new(false) };
+    let watched = Arc::new(watched);
+    let verifier = Verifier::new(watched.clone(), house.clock.clone());
+    let ask = async |token: &str, freshness| verifier.authenticate(token.to_owned(), freshness).await.map(drop);
+    assert_eq!(ask(&token, Freshness::Now).await, Ok(()));
+    assert_eq!(house.as_user("DELETE", "/v1/me/sessions", &token).await.status, 204);
+    assert_eq!(ask(&token, Freshness::Now).await, Err(Unauthenticated::Refused));
+    watched.down.store(true, Ordering::SeqCst);
+    for freshness in [Freshness::Now, Freshness::Recent] {
+        assert_eq!(ask(&token, freshness).await, Err(Unauthenticated::Refused));
+        assert_eq!(ask(&unseen, freshness).await, Err(Unauthenticated::Unknown(Outage::Unreachable)));
+    }
+}
+
+#[actix_web::test]
+async fn a_token_that_nobody_can_answer_for_passes_for_a_minute() {
+    let house = House::new();
+    let token = house.arrive(ADA).await.text("access_token");
+    let watched = Watched { users: house.users.clone(), asked: AtomicUsize::new(0), down: AtomicBool::new(false) };
+    let watched = Arc::new(watched);
+    let verifier = Verifier::new(watched.clone(), house.clock.clone());
+    assert!(verifier.authenticate(token.clone(), Freshness::Recent).await.is_ok());
+    watched.down.store(true, Ordering::SeqCst);
+    house.pass(59);
+    assert!(verifier.authenticate(token.clone(), Freshness::Recent).await.is_ok());
+    house.pass(1);
+    let unknown = Err(Unauthenticated::Unknown(Outage::Unreachable));
+    assert_eq!(verifier.authenticate(token, Freshness::Recent).await, unknown);
+}
+
+/// Auth that answers for a token only when it is told to, and may withdraw its key meanwhile.
+struct Slow {
+    users: Arc<Users>,
+    withdrawn: AtomicBool,
+    bell: tokio::sync::Semaphore,
+}
+
+#[async_trait]
+impl Auth for Slow {
+    async fn keys(&self, call: &Call, (): ()) -> Result<KeySet, AuthError> {
+        let mut set = self.users.keys(call, ()).await?;
+        if self.withdrawn.load(Ordering::SeqCst) {
+            set.keys[0].kid = "another".to_owned();
+        }
+        Ok(set)
+    }
+
+    async fn find_user(&self, call: &Call, who: FindUser) -> Result<User, AuthError> {
+        self.users.find_user(call, who).await
+    }
+
+    async fn is_revoked(&self, _: &Call, _: Grant) -> Result<bool, AuthError> {
+        let _rung = self.bell.acquire().await;
+        Ok(false)
+    }
+}
+
+#[actix_web::test]
+async fn a_key_that_is_withdrawn_while_its_token_is_being_looked_at_is_not_taken_again() {
+    let house = House::new();
+    let token = house.arrive(ADA).await.text("access_token");
+    let bell = tokio::sync::Semaphore::new(0);
+    let slow = Arc::new(Slow { users: house.users.clone(), withdrawn: AtomicBool::new(false), bell });
+    let verifier = Verifier::new(slow.clone(), house.clock.clone());
+    let mut looked_at = verifier.authenticate(token.clone(), Freshness::Recent);
+    for _ in 0..10 {
+        assert!(futures_util::FutureExt::now_or_never(&mut looked_at).is_none());
+        tokio::task::yield_now().await;
+    }
+    slow.withdrawn.store(true, Ordering::SeqCst);
+    house.pass(30);
+    // A token of another key makes the verifier fetch the keys.
+    let (head, rest) = token.split_once('.').expect("a token");
+    let other = head_with_kid(head, "random");
+    let refused = verifier.authenticate(format!("{other}.{rest}"), Freshness::Recent).await;
+    assert_eq!(refused.map(drop), Err(Unauthenticated::Refused));
+    slow.bell.add_permits(1_000);
+    let _ = looked_at.await;
+    let again = verifier.authenticate(token, Freshness::Recent).await;
+    assert_eq!(again.map(drop), Err(Unauthenticated::Refused));
+}
+
+fn head_with_kid(head: &str, kid: &str) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let mut header: serde_json::Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(head).expect("base64url")).expect("JSON");
+    header["kid"] = json!(kid);
+    URL_SAFE_NO_PAD.encode(header.to_string())
+}
+
+#[actix_web::test]
+async fn no_token_outlives_its_session() {
+    let mut settings = Settings::for_tests();
+    (settings.session_secs, settings.session_idle_secs) = (1_000, 1_000);
+    let house = House::with(settings);
+    let login = house.arrive(ADA).await;
+    assert_eq!(login.body["expires_in"], json!(600));
+    house.pass(900);
+    let last = house.refresh(&login.text("refresh_token")).await;
+    assert_eq!(last.body["expires_in"], json!(100));
+    assert!(passes(&house, &last.text("access_token"), Freshness::Now).await);
+    house.pass(130);
+    assert!(!passes(&house, &last.text("access_token"), Freshness::Now).await, "with the leeway of its check");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::web::Bytes;
 use emporium_database::{Database, outbox};
 use emporium_inventory_api::InventoryError;
-use emporium_kernel::{After, Event, Outage};
+use emporium_kernel::{After, Event, Outage, Standing};
 use futures_util::Stream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Sleep, sleep};
@@ -22,6 +22,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What is committed within this time is read at once.
 const GATHER: Duration = Duration::from_millis(50);
 const AT_ONCE: u16 = 100;
+/// How often it is looked whether the reader may still read.
+const LOOK_AT_READER: Duration = Duration::from_secs(3);
 
 struct Feed {
     database: Database,
@@ -32,6 +34,8 @@ struct Feed {
     commits: watch::Receiver<u64>,
     drains: watch::Receiver<bool>,
     end: Pin<Box<Sleep>>,
+    standing: Standing,
+    look_at_reader: Pin<Box<Sleep>>,
     /// For how long nothing was sent.
     quiet: Duration,
     _seat: OwnedSemaphorePermit,
@@ -41,6 +45,7 @@ struct Feed {
 pub(crate) async fn open(
     stock: &Stock,
     supplier: Option<String>,
+    standing: Standing,
     last: Option<i64>,
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, InventoryError> {
     let seat = stock.streams.clone().try_acquire_owned().map_err(|_| Outage::Busy)?;
@@ -54,6 +59,8 @@ pub(crate) async fn open(
         commits: stock.database.commits(),
         drains: stock.drained.subscribe(),
         end: Box::pin(sleep(Duration::from_secs(stock.settings.stream_secs.max(1)))),
+        standing,
+        look_at_reader: Box::pin(sleep(LOOK_AT_READER)),
         quiet: Duration::ZERO,
         _seat: seat,
     };
@@ -67,7 +74,7 @@ impl Feed {
             if let Some(piece) = self.ready.pop_front() {
                 return Some((Ok(piece), self));
             }
-            if *self.drains.borrow() || self.end.is_elapsed() {
+            if *self.drains.borrow() || self.end.is_elapsed() || !self.reader_may_go_on().await {
                 return None;
             }
             // Marked as seen before reading: what is committed meanwhile wakes the wait below.
@@ -76,6 +83,14 @@ impl Feed {
                 self.wait().await?;
             }
         }
+    }
+
+    async fn reader_may_go_on(&mut self) -> bool {
+        if !self.look_at_reader.is_elapsed() {
+            return true;
+        }
+        self.look_at_reader.set(sleep(LOOK_AT_READER));
+        self.standing.holds().await
     }
 
     /// Reads what comes next; whether there was anything. A failure ends the stream: its reader comes back.
@@ -97,6 +112,7 @@ impl Feed {
             }
             drained = self.drains.changed() => drained.ok()?,
             () = &mut self.end => return None,
+            () = &mut self.look_at_reader => {}
             // Other processes that write to the database cannot wake this one.
             () = sleep(LOOK) => {
                 self.quiet += LOOK;

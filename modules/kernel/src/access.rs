@@ -23,7 +23,7 @@ pub trait Authenticator: Send + Sync + 'static {
 /// How soon a token is refused after its session ended or its user was disabled or got other roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// Within some seconds, and not while nobody can be asked.
+    /// Within some seconds; while nobody can be asked, within a minute.
     Recent,
     /// At once; while nobody can be asked, nobody passes.
     Now,
@@ -79,6 +79,38 @@ async fn caller_of(request: HttpRequest, freshness: Freshness) -> Result<Option<
         return Err(Unauthenticated::Unknown(Outage::Internal).into());
     };
     Ok(Some(authenticator.authenticate(token?, freshness).await?))
+}
+
+/// The token of a request, to be looked at again while the answer goes on.
+pub struct Standing(Option<(String, web::Data<dyn Authenticator>)>);
+
+impl Standing {
+    /// Whether the token is still good, or nobody can say.
+    pub async fn holds(&self) -> bool {
+        let Some((token, authenticator)) = &self.0 else { return true };
+        let answer = authenticator.authenticate(token.clone(), Freshness::Recent).await;
+        !matches!(answer, Err(Unauthenticated::Refused))
+    }
+}
+
+impl FromRequest for Standing {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let token = bearer(request).and_then(Result::ok);
+        ready(Ok(Self(token.zip(request.app_data::<web::Data<dyn Authenticator>>().cloned()))))
+    }
+}
+
+impl Describe for Standing {
+    fn describe(_: &mut Operation, _: &mut SchemaGenerator) {}
+}
+
+impl std::fmt::Debug for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Standing")
+    }
 }
 
 /// Everybody; a token is not looked at, so that an expired one does no harm.

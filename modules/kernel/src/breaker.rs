@@ -38,7 +38,7 @@ impl Breaker {
         }
     }
 
-    /// Tells how a call ended: `answered` when the neighbour said anything at all, refusals included.
+    /// Tells how a call ended: `answered` when the neighbour itself said anything at all, refusals included.
     pub fn record(&self, answered: bool, now: Instant) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if answered {

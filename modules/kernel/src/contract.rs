@@ -188,28 +188,35 @@ impl<Q: DeserializeOwned> Internal<Q> {
         W: Future<Output = Result<A, E>>,
     {
         let token = header(&self.request, AUTHORIZATION.as_str()).and_then(|header| header.strip_prefix("Bearer "));
-        if let Err(reason) = token.ok_or(Inadmissible::Unproven).and_then(|token| admission.admit(token)) {
-            return Problem::from(reason).error_response();
-        }
+        let path = self.request.path().to_owned();
+        let service = match token.ok_or(Inadmissible::Unproven).and_then(|token| admission.admit(token)) {
+            Ok(service) => service,
+            Err(reason) => {
+                tracing::warn!(path, ?reason, "a call from elsewhere was not let in");
+                return Problem::from(reason).error_response();
+            }
+        };
         let (call, ask) = match self.read().await {
             Ok(read) => read,
-            Err(problem) => return problem.error_response(),
+            Err(problem) => {
+                tracing::warn!(path, service, %problem, "a call cannot be read");
+                return said(Problem::from(Outage::Internal).error_response());
+            }
         };
         if call.is_over() {
-            return Problem::from(Outage::DeadlineExceeded).error_response();
+            return said(Problem::from(Outage::DeadlineExceeded).error_response());
         }
         let request = call.request.clone();
+        tracing::debug!(path, service, request_id = %request, "called");
         let work = AssertUnwindSafe(crate::in_request(request.clone(), method(call, ask))).catch_unwind();
-        let mut answer = match work.await {
+        said(match work.await {
             Ok(Ok(answer)) => HttpResponse::Ok().json(answer),
             Ok(Err(error)) => Problem::from(error).error_response(),
             Err(_) => {
                 tracing::error!(request_id = %request, "an internal call panicked");
                 Problem::from(Outage::Internal).error_response()
             }
-        };
-        answer.headers_mut().insert(FROM_CONTRACT, HeaderValue::from_static("1"));
-        answer
+        })
     }
 
     async fn read(self) -> Result<(Call, Q), Problem> {
@@ -221,6 +228,12 @@ impl<Q: DeserializeOwned> Internal<Q> {
         let ask = serde_json::from_slice(&body).map_err(|error| malformed(&error.to_string()))?;
         Ok((call, ask))
     }
+}
+
+/// Marks what comes from the contract itself.
+fn said(mut answer: HttpResponse) -> HttpResponse {
+    answer.headers_mut().insert(FROM_CONTRACT, HeaderValue::from_static("1"));
+    answer
 }
 
 fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {

@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::contract::FROM_CONTRACT;
 use crate::{Breaker, Call, Fault, Outage};
@@ -83,7 +83,7 @@ struct Link {
     settings: RemoteSettings,
     breaker: Breaker,
     budget: RetryBudget,
-    in_flight: Semaphore,
+    in_flight: Arc<Semaphore>,
     /// Whether the last answer came from the contract.
     sound: AtomicBool,
     runtime: Handle,
@@ -114,7 +114,7 @@ impl Remote {
             settings,
             breaker: Breaker::new(settings.breaker_threshold, settings.breaker_rest),
             budget: RetryBudget(AtomicI64::new(RetryBudget::TENTHS)),
-            in_flight: Semaphore::new(settings.in_flight),
+            in_flight: Arc::new(Semaphore::new(settings.in_flight)),
             sound: AtomicBool::new(true),
             runtime: Handle::current(),
         })))
@@ -157,16 +157,14 @@ impl Remote {
         E: Fault,
     {
         let link = &*self.0;
-        let Ok(_slot) = link.in_flight.try_acquire() else { return Err(Outage::Busy.into()) };
+        let Ok(slot) = link.in_flight.clone().try_acquire_owned() else { return Err(Outage::Busy.into()) };
         if call.is_over() {
             return Err(Outage::DeadlineExceeded.into());
         }
         if !link.breaker.admits(now()) {
             return Err(Outage::Unreachable.into());
         }
-        let sent = self.exchange(call, path, ask).await;
-        link.breaker.record(sent.is_some(), now());
-        link.sound.store(matches!(sent, Some(Sent { from_contract: true, .. })), Ordering::Relaxed);
+        let sent = self.exchange(call, path, ask, slot).await;
         let Some(Sent { status, from_contract, body }) = sent else { return Err(Outage::Unreachable.into()) };
         let strange = |why: &dyn std::fmt::Display| {
             tracing::warn!(peer = link.peer, path, %status, %why, "this answer does not come from the neighbour's contract");
@@ -187,9 +185,16 @@ impl Remote {
         Err(refused)
     }
 
-    /// One exchange on the wire; `None` when there was no complete answer.
-    async fn exchange<Q: Serialize + Sync>(&self, call: &Call, path: &str, ask: &Q) -> Option<Sent> {
-        let link = &*self.0;
+    /// One exchange on the wire; `None` when there was no complete answer. It goes on, and counts as being on its way,
+    /// when nobody waits for it any more.
+    async fn exchange<Q: Serialize + Sync>(
+        &self,
+        call: &Call,
+        path: &str,
+        ask: &Q,
+        slot: OwnedSemaphorePermit,
+    ) -> Option<Sent> {
+        let link = self.0.clone();
         let base = link.directory.base()?;
         let patience = call.remaining().min(link.settings.timeout);
         let mut request = link
@@ -211,9 +216,26 @@ impl Remote {
             let (status, from_contract) = (answer.status(), answer.headers().contains_key(FROM_CONTRACT.as_str()));
             Ok::<_, reqwest::Error>(Sent { status, from_contract, body: answer.bytes().await?.to_vec() })
         };
+        let (runtime, path) = (link.runtime.clone(), path.to_owned());
+        let counted = async move {
+            let _held = slot;
+            let answered = answered.await;
+            let answered =
+                answered.inspect_err(|error| tracing::warn!(peer = link.peer, path, ?error, "no answer")).ok();
+            link.record(answered.as_ref());
+            answered
+        };
         // A connection is driven by the runtime that opened it, and is used by all: it must be the one that ends last.
-        let answered = link.runtime.spawn(answered).await.ok()?;
-        answered.inspect_err(|error| tracing::warn!(peer = link.peer, path, ?error, "no answer")).ok()
+        runtime.spawn(counted).await.ok().flatten()
+    }
+}
+
+impl Link {
+    /// What somebody else answers in the neighbour's place says as little of it as no answer.
+    fn record(&self, answered: Option<&Sent>) {
+        let sound = answered.is_some_and(|sent| sent.from_contract);
+        self.breaker.record(sound, now());
+        self.sound.store(sound, Ordering::Relaxed);
     }
 }
 

@@ -35,12 +35,21 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The same unless there is a file already: of several that try at once one does it, and the others leave it as it is.
 pub fn make(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (folder, unfinished) = (made_folder_of(path)?, path.with_extension(Uuid::now_v7().simple().to_string()));
-    write_new(&unfinished, bytes)?;
-    let linked = std::fs::hard_link(&unfinished, path);
+    let linked = write_new(&unfinished, bytes).and_then(|()| link(&unfinished, path, bytes));
     remove(&unfinished)?;
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => File::open(folder)?.sync_all(),
+    }
+}
+
+/// Gives a finished file its name. Where the file system has no links, it is written under its name.
+fn link(finished: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match std::fs::hard_link(finished, path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) => {
+            write_new(path, bytes)
+        }
+        linked => linked,
     }
 }
 

@@ -1,8 +1,8 @@
 //! One contract, near and far: the far side over a real socket.
 #![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -65,6 +65,8 @@ struct Board {
     asked: AtomicU32,
     /// Who takes nothing waits for it.
     bell: tokio::sync::Semaphore,
+    /// How long the last one who asked would wait.
+    patience: Mutex<Duration>,
 }
 
 #[async_trait::async_trait]
@@ -82,7 +84,8 @@ impl Shelf for Board {
         Ok(Taken { left, taker: call.caller.as_ref().map(|caller| caller.id.clone()) })
     }
 
-    async fn left(&self, _: &Call, (): ()) -> Result<i64, ShelfError> {
+    async fn left(&self, call: &Call, (): ()) -> Result<i64, ShelfError> {
+        *self.patience.lock().expect("free") = call.remaining();
         self.asked.fetch_add(1, Ordering::SeqCst);
         Ok(self.on_hand.load(Ordering::SeqCst))
     }
@@ -100,8 +103,11 @@ impl Admission for Key {
     }
 }
 
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 fn board() -> Arc<Board> {
-    Arc::new(Board { on_hand: AtomicI64::new(3), asked: AtomicU32::new(0), bell: tokio::sync::Semaphore::new(0) })
+    let bell = tokio::sync::Semaphore::new(0);
+    Arc::new(Board { on_hand: AtomicI64::new(3), asked: AtomicU32::new(0), bell, patience: Mutex::default() })
 }
 
 /// Serves the board on a port of its own and returns its address.
@@ -117,7 +123,11 @@ fn serve(board: Arc<Board>) -> String {
 }
 
 fn client(address: String, key: &'static str) -> shelf::Client {
-    let settings = RemoteSettings { timeout: Duration::from_secs(2), ..RemoteSettings::default() };
+    client_with(address, key, RemoteSettings::default())
+}
+
+fn client_with(address: String, key: &'static str, settings: RemoteSettings) -> shelf::Client {
+    let settings = RemoteSettings { timeout: Duration::from_secs(2), ..settings };
     shelf::Client(Remote::new("shelf", address, Key(key), settings).expect("a client"))
 }
 
@@ -152,8 +162,26 @@ async fn a_stranger_is_not_let_in_and_reads_nothing() {
 
 /// A server that answers everything like this.
 fn always(status: StatusCode, body: &'static str) -> String {
-    let answer = move || async move { HttpResponse::build(status).content_type("application/json").body(body) };
-    let server = HttpServer::new(move || App::new().default_service(web::to(answer)));
+    counting(status, body).0
+}
+
+/// The same, and how often it was asked.
+fn counting(status: StatusCode, body: &'static str) -> (String, Arc<AtomicU32>) {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = asked.clone();
+    let answer = move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async move { HttpResponse::build(status).content_type("application/json").body(body) }
+    };
+    (answering(answer), asked)
+}
+
+fn answering<F, W>(answer: F) -> String
+where
+    F: Fn() -> W + Clone + Send + 'static,
+    W: Future<Output = HttpResponse> + 'static,
+{
+    let server = HttpServer::new(move || App::new().default_service(web::to(answer.clone())));
     let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).expect("a port");
     let address = format!("http://{}", server.addrs()[0]);
     actix_web::rt::spawn(server.run());
@@ -203,13 +231,120 @@ async fn a_call_survives_the_thread_that_opened_its_connection() {
 }
 
 #[actix_web::test]
-async fn nobody_there_means_perhaps_done_and_opens_the_breaker() {
+async fn nobody_there_means_perhaps_done() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
     let far = client(address, "right");
-    for _ in 0..6 {
-        assert_eq!(far.take(&call(), Take { pieces: 1 }).await, Err(Outage::Unreachable.into()));
+    assert_eq!(far.take(&call(), Take { pieces: 1 }).await, Err(Outage::Unreachable.into()));
+}
+
+#[actix_web::test]
+async fn after_five_failures_in_a_row_nobody_is_asked_for_a_while() {
+    for (address, asked) in [slam_the_door(), counting(StatusCode::BAD_GATEWAY, "<html>")] {
+        let far = client_with(address, "right", RemoteSettings { breaker_rest: A_DAY, ..RemoteSettings::default() });
+        for _ in 0..8 {
+            assert_eq!(far.take(&call(), Take { pieces: 1 }).await, Err(Outage::Unreachable.into()));
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 5);
+    }
+}
+
+#[actix_web::test]
+async fn a_refusal_is_no_failure() {
+    let far = client(serve(board()), "right");
+    for _ in 0..8 {
+        assert_eq!(far.take(&call(), Take { pieces: 4 }).await, Err(ShelfError::Short { available: 3 }));
+    }
+}
+
+#[actix_web::test]
+async fn repetitions_have_a_budget() {
+    let (address, knocks) = slam_the_door();
+    let far = client_with(address, "right", RemoteSettings { breaker_threshold: 1_000, ..RemoteSettings::default() });
+    for _ in 0..15 {
+        assert_eq!(far.left(&call(), ()).await, Err(Outage::Unreachable.into()));
+    }
+    assert_eq!(knocks.load(Ordering::SeqCst), 15 + 10, "ten are saved up, and no success earned more");
+}
+
+#[actix_web::test]
+async fn calls_on_their_way_are_bounded_also_when_nobody_waits_for_them() {
+    let board = board();
+    let far = client_with(serve(board.clone()), "right", RemoteSettings { in_flight: 1, ..RemoteSettings::default() });
+    let first = far.clone();
+    let waiting = tokio::spawn(async move { first.take(&call(), Take { pieces: 0 }).await });
+    while board.asked.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(far.left(&call(), ()).await, Err(Outage::Busy.into()));
+    waiting.abort();
+    assert!(waiting.await.is_err_and(|error| error.is_cancelled()));
+    assert_eq!(far.left(&call(), ()).await, Err(Outage::Busy.into()), "it is still on its way");
+    board.bell.add_permits(1);
+    while far.left(&call(), ()).await == Err(Outage::Busy.into()) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_deadline_shrinks_on_its_way() {
+    let board = board();
+    let far = client(serve(board.clone()), "right");
+    far.left(&call().within(Duration::from_millis(700)), ()).await.expect("in time");
+    let patience = *board.patience.lock().expect("free");
+    assert!(patience > Duration::ZERO && patience <= Duration::from_millis(700), "{patience:?}");
+}
+
+/// How many calls of a method were counted, by outcome.
+fn counted(method: &str, outcome: &str) -> u64 {
+    let families = emporium_kernel::metric::REGISTRY.gather();
+    let family = families.iter().find(|family| family.name() == "emporium_contract_calls_total").expect("counted");
+    let is = |metric: &&prometheus::proto::Metric| {
+        let label = |name: &str| metric.get_label().iter().find(|l| l.name() == name).map(|l| l.value().to_owned());
+        label("method").as_deref() == Some(method) && label("outcome").as_deref() == Some(outcome)
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
+    family.get_metric().iter().find(is).map_or(0, |metric| metric.get_counter().get_value() as u64)
+}
+
+mod counted_shelf {
+    use super::ShelfError;
+    emporium_kernel::contract! {
+        /// A shelf whose calls are counted by one test alone.
+        pub trait CountedShelf at "/internal/counted" failing ShelfError {
+            /// Refuses odd numbers.
+            async fn count_me(&self, i64) -> i64;
+        }
+    }
+}
+
+struct Odd;
+
+#[async_trait::async_trait]
+impl counted_shelf::CountedShelf for Odd {
+    async fn count_me(&self, _: &Call, number: i64) -> Result<i64, ShelfError> {
+        if number % 2 == 0 { Ok(number) } else { Err(ShelfError::Short { available: number }) }
+    }
+}
+
+#[actix_web::test]
+async fn near_and_far_are_counted_alike() {
+    use counted_shelf::CountedShelf;
+    let near = counted_shelf::Near(Arc::new(Odd));
+    let server =
+        HttpServer::new(move || App::new().configure(counted_shelf::routes(Arc::new(Odd), Arc::new(Key("right")))));
+    let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).expect("a port");
+    let address = format!("http://{}", server.addrs()[0]);
+    actix_web::rt::spawn(server.run());
+    let far = counted_shelf::Client(
+        Remote::new("shelf", address, Key("right"), RemoteSettings::default()).expect("a client"),
+    );
+    let shelves: [&dyn CountedShelf; 2] = [&near, &far];
+    for (number, shelf) in (1..).zip(shelves) {
+        assert_eq!(shelf.count_me(&call(), 2).await, Ok(2));
+        assert_eq!(shelf.count_me(&call(), 1).await, Err(ShelfError::Short { available: 1 }));
+        assert_eq!((counted("count_me", "answered"), counted("count_me", "refused")), (number, number));
     }
 }
 
@@ -229,7 +364,7 @@ fn slam_the_door() -> (String, Arc<AtomicU32>) {
     let knocks = Arc::new(AtomicU32::new(0));
     let counted = knocks.clone();
     std::thread::spawn(move || {
-        for stream in listener.incoming().take(3).flatten() {
+        for stream in listener.incoming().flatten() {
             counted.fetch_add(1, Ordering::SeqCst);
             let mut head = [0; 4096];
             let _ = std::io::Read::read(&mut &stream, &mut head);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::ready;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use futures_util::future::BoxFuture;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::{Deserialize, Serialize};
 
-use crate::{Auth, Grant, KeySet, PublicKey, SessionId, UserId};
+use crate::{Auth, AuthError, Grant, KeySet, PublicKey, SessionId, UserId};
 
 /// Who issues access tokens: the claim `iss`.
 pub const ISSUER: &str = "emporium";
@@ -41,6 +42,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const RECENT: Duration = Duration::from_secs(3);
 /// How long that answer is waited for.
 const ASK_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a token that was good is still taken where that may be, while nobody answers.
+const UNANSWERED: Duration = Duration::from_secs(60);
 
 /// What an access token says. Every claim is required.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +79,8 @@ struct Inner {
     clock: Clock,
     validation: Validation,
     keys: RwLock<HashMap<String, DecodingKey>>,
+    /// Rises when a key is withdrawn: what was verified before then is verified again.
+    withdrawals: AtomicU64,
     /// Held while keys are fetched, so that one request asks and the others wait for its answer.
     last_fetch: tokio::sync::Mutex<Option<Fetch>>,
     remembered: ShardedLruCache<[u8; 32], Remembered>,
@@ -87,8 +92,12 @@ struct Remembered {
     caller: Arc<Caller>,
     until_secs: i64,
     grant: Grant,
+    /// [`Inner::withdrawals`] before its key was looked up.
+    withdrawals: u64,
     /// When auth last said that it is good.
     asked_at: Option<Timestamp>,
+    /// Auth said that it was taken back, which is for ever.
+    revoked: bool,
 }
 
 /// The last time keys were asked for.
@@ -117,6 +126,7 @@ impl Verifier {
             clock,
             validation: validation(),
             keys: RwLock::default(),
+            withdrawals: AtomicU64::new(0),
             last_fetch: tokio::sync::Mutex::default(),
             remembered,
         }))
@@ -139,8 +149,8 @@ impl Authenticator for Verifier {
             return Box::pin(ready(Err(Unauthenticated::Refused)));
         }
         let (mark, now) = (mark(&token), self.0.clock.now());
-        match self.0.remembered.get(&mark) {
-            Some(known) if !known.lives(now) => Box::pin(ready(Err(Unauthenticated::Refused))),
+        match self.0.remembered.get(&mark).filter(|known| known.withdrawals == self.0.withdrawals()) {
+            Some(known) if known.revoked || !known.lives(now) => Box::pin(ready(Err(Unauthenticated::Refused))),
             Some(known) if freshness == Freshness::Recent && known.is_recent(now) => Box::pin(ready(Ok(known.caller))),
             Some(known) => Box::pin(self.0.confirm(known, mark, freshness)),
             None => Box::pin(async move {
@@ -159,8 +169,12 @@ fn mark(token: &str) -> [u8; 32] {
 }
 
 impl Inner {
-    /// Asks auth whether a token that is valid by itself was revoked. Where it need not be settled now, nobody is kept out
-    /// because auth does not answer: nobody can revoke anything either.
+    fn withdrawals(&self) -> u64 {
+        self.withdrawals.load(Ordering::SeqCst)
+    }
+
+    /// Asks auth whether a token that is valid by itself was revoked. Where it need not be settled now, a token that was
+    /// good a minute ago is not kept out because nobody answers.
     async fn confirm(
         &self,
         mut known: Remembered,
@@ -168,23 +182,33 @@ impl Inner {
         freshness: Freshness,
     ) -> Result<Arc<Caller>, Unauthenticated> {
         let asked_at = self.clock.now();
-        let call = Call::internal("token_grant").within(ASK_PATIENCE);
-        match self.auth.is_revoked(&call, known.grant.clone()).await {
-            Ok(true) => {
-                self.remembered.remove(&mark);
-                return Err(Unauthenticated::Refused);
+        match self.ask(known.grant.clone()).await {
+            Ok(revoked) => (known.revoked, known.asked_at) = (revoked, Some(asked_at)),
+            Err(error) if freshness == Freshness::Recent && known.was_good(asked_at) => {
+                tracing::warn!(%error, "nobody can say whether a token was revoked");
             }
-            Ok(false) => known.asked_at = Some(asked_at),
-            Err(error) if freshness == Freshness::Now => return Err(Unauthenticated::from_fault(&error)),
-            Err(error) => tracing::warn!(%error, "nobody can say whether a token was revoked"),
+            Err(error) => return Err(Unauthenticated::from_fault(&error)),
+        }
+        if known.revoked {
+            self.remembered.set(mark, known);
+            return Err(Unauthenticated::Refused);
         }
         let caller = known.caller.clone();
         self.remembered.set(mark, known);
         Ok(caller)
     }
 
+    async fn ask(&self, grant: Grant) -> Result<bool, AuthError> {
+        let call = Call::internal("token_grant").within(ASK_PATIENCE);
+        match tokio::time::timeout(ASK_PATIENCE, self.auth.is_revoked(&call, grant)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Outage::Unreachable.into()),
+        }
+    }
+
     /// Checks everything that the token says itself.
     async fn verify(self: Arc<Self>, token: String) -> Result<Remembered, Unauthenticated> {
+        let withdrawals = self.withdrawals();
         let header = Header::of(&token).ok_or(Unauthenticated::Refused)?;
         let key = self.clone().key(header.kid).await?;
         let read = decode::<Claims>(&token, &key, &self.validation).map_err(|_| Unauthenticated::Refused)?;
@@ -192,7 +216,7 @@ impl Inner {
         let Claims { sub, roles, sid, ver, .. } = read.claims;
         let caller = Arc::new(Caller { id: sub.to_string(), roles, session: sid.to_string() });
         let grant = Grant { user: sub, session: sid, version: ver };
-        Ok(Remembered { caller, until_secs, grant, asked_at: None })
+        Ok(Remembered { caller, until_secs, grant, withdrawals, asked_at: None, revoked: false })
     }
 
     /// The second from which the token is refused; `None` when it is refused already.
@@ -246,11 +270,12 @@ impl Inner {
             return Err(Outage::Unreachable);
         }
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        if keys.keys().any(|kid| !found.contains_key(kid)) {
-            // A key was withdrawn: what it signed is not to be trusted any longer.
-            self.remembered.clear();
-        }
+        let withdrawn = keys.keys().any(|kid| !found.contains_key(kid));
         *keys = found;
+        if withdrawn {
+            // What it signed is not to be trusted any longer, also where it is being verified just now.
+            self.withdrawals.fetch_add(1, Ordering::SeqCst);
+        }
         Ok(())
     }
 }
@@ -261,8 +286,16 @@ impl Remembered {
     }
 
     fn is_recent(&self, now: Timestamp) -> bool {
+        self.was_good_within(RECENT, now)
+    }
+
+    fn was_good(&self, now: Timestamp) -> bool {
+        self.was_good_within(UNANSWERED, now)
+    }
+
+    fn was_good_within(&self, time: Duration, now: Timestamp) -> bool {
         // A clock that was set back must not stop asking.
-        self.asked_at.is_some_and(|asked| now >= asked && now.since(asked) < RECENT)
+        !self.revoked && self.asked_at.is_some_and(|asked| now >= asked && now.since(asked) < time)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use actix_web::web::Data;
 use emporium_auth_api::{AuthError, SessionId, UserId};
-use emporium_database::{Db, Stale};
+use emporium_database::Stale;
 use emporium_kernel::{
-    Answer, Caller, Page, Path, Problem, Query, Routes, ServedPage, SignedIn, Timestamp, Unauthenticated, Window,
+    Answer, Caller, NewestFirst, Page, Path, Problem, Query, Routes, ServedPage, SignedIn, Timestamp, Unauthenticated,
+    Window,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -37,10 +38,15 @@ fn user_of(caller: &Caller) -> Result<UserId, Problem> {
     UserId::parse(&caller.id).ok_or_else(|| Unauthenticated::Refused.into())
 }
 
-async fn list(who: SignedIn, users: Data<Users>, window: Query<Window>) -> Result<ServedPage<SessionView>, Problem> {
+async fn list(
+    who: SignedIn,
+    users: Data<Users>,
+    window: Query<NewestFirst>,
+) -> Result<ServedPage<SessionView>, Problem> {
     let (user, current) = (user_of(&who.caller)?, who.caller.session.clone());
     let live = Live { user, now: users.clock.now(), idle: users.settings.session_idle() };
-    let page: Page<Session> = users.database.read(move |db| sessions::list(db, &live, &window.0)).await?;
+    let window = Window::from(window.0);
+    let page: Page<Session> = users.database.read(move |db| sessions::list(db, &live, &window)).await?;
     Ok(ServedPage::new(page.map(|Session { id, created_at, refreshed_at, expires_at }| SessionView {
         current: id.as_str() == current,
         id,
@@ -52,8 +58,8 @@ async fn list(who: SignedIn, users: Data<Users>, window: Query<Window>) -> Resul
 
 async fn end(who: SignedIn, users: Data<Users>, session: Path<SessionId>) -> Result<Answer<(), 204>, Problem> {
     let live = Live { user: user_of(&who.caller)?, now: users.clock.now(), idle: users.settings.session_idle() };
-    let end = move |db: &mut Db| sessions::end_own(db, &live, &session.0);
-    let ended = users.written(Stale::Everything, end).await?;
+    let id = session.0.clone();
+    let ended = users.change_session(session.0, move |db| sessions::end_own(db, &live, &id)).await?;
     if ended { Ok(Answer::new(())) } else { Err(AuthError::UnknownSession.into()) }
 }
 

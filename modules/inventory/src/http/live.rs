@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
-use emporium_kernel::{Describe, Operation, Problem, Seller};
+use emporium_kernel::{Describe, Operation, Problem, Seller, Standing};
 use schemars::SchemaGenerator;
 
 use crate::{Stock, feed};
@@ -36,9 +36,10 @@ impl Describe for LastEvent {
 pub(super) async fn stream(
     seller: Seller,
     stock: web::Data<Stock>,
+    standing: Standing,
     LastEvent(last): LastEvent,
 ) -> Result<HttpResponse, Problem> {
-    let events = feed::open(&stock, seller.supplier().map(str::to_owned), last).await?;
+    let events = feed::open(&stock, seller.supplier().map(str::to_owned), standing, last).await?;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CONTENT_TYPE, "text/event-stream")).insert_header((CACHE_CONTROL, "no-store"));
     // Neither we nor a proxy may hold events back to compress or gather them.
