@@ -182,7 +182,22 @@ async fn a_word_of_very_many_products_still_finds_the_ones_that_a_filter_leaves(
     assert_eq!((cheapest.column("title"), &cheapest.body["total"]), (titles, &json!(6_000)));
     let next = cheapest.text("/next_cursor");
     assert_eq!(list(&format!("&sort=price&after={next}")).await.expect(200).column("title")[0], "Mug 11497");
-    assert_eq!(list("").await.expect(200).body["total"], 5_000, "so many are ranked, and what is not sold hides none");
+    assert_eq!(list("").await.expect(200).body["total"], 1_000, "so many are ranked, and what is not sold hides none");
     let none = get("/v1/products?q=mug%20cup&sort=price").to(&app).await.expect(200);
     assert!(none.column("title").is_empty());
+}
+
+/// More than can be known of one product, and more than can be asked for.
+#[actix_web::test]
+async fn two_hundred_words_of_a_product_are_known_and_eight_of_a_query_count() {
+    let world = World::new();
+    let app = world.app().await;
+    let words: Vec<String> = (0..300).map(|n| format!("word{n:03}")).collect();
+    add(&app, "Scroll", "SCROLL", json!({"description": words.join(" ")})).await;
+    assert_eq!(found(&app, "word000").await, ["Scroll"]);
+    assert_eq!(found(&app, "word150").await, ["Scroll"]);
+    assert!(found(&app, "word299").await.is_empty());
+    let eight: Vec<&str> = words[..8].iter().map(String::as_str).collect();
+    assert_eq!(found(&app, &format!("{} never", eight.join(" "))).await, ["Scroll"], "the ninth does not count");
+    assert!(found(&app, &format!("never {}", eight.join(" "))).await.is_empty());
 }

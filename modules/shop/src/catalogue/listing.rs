@@ -7,13 +7,16 @@ use emporium_shop_api::ProductId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::search::{LOOKED_AT, Matches, Search};
+use super::search::{COMMON, Matches, Search};
 use super::{Product, Status, category, load};
 use crate::error::Done;
 use crate::schema::{product, product_category};
 
 type Backend = <Db as diesel::Connection>::Backend;
 type Products<'a> = product::BoxedQuery<'a, Backend>;
+
+/// Products that are ranked by relevance, where all words are common.
+const RANKED: i64 = 1_000;
 
 /// The order of a list of products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -164,31 +167,32 @@ impl<'a> Scope<'a> {
         }
         let mut scope = Self { filter, categories, matches: None, search: None };
         let Some(search) = filter.q.as_deref().and_then(Search::read) else { return Ok(Some(scope)) };
-        let mut matches = search.matching(db)?;
-        if !matches.complete
-            && let Some(few) = scope.candidates(db)?
-        {
-            matches = search.among(db, few)?;
+        scope.matches = scope.found(db, &search, sort)?;
+        match &scope.matches {
+            Some(matches) if matches.weights.is_empty() => Ok(None),
+            Some(_) => Ok(Some(scope)),
+            None => Ok(Some(Self { search: Some(search), ..scope })),
         }
-        if !matches.complete && sort == Sort::Relevance {
-            matches = scope.newest(db, &search)?;
+    }
+
+    /// What is found; `None` when that is too much, and each product is to be asked in the order of the list.
+    fn found(&self, db: &mut Db, search: &Search, sort: Sort) -> Done<Option<Matches>> {
+        if let Some(matches) = search.matching(db)? {
+            return Ok(Some(matches));
         }
-        if matches.complete || sort == Sort::Relevance {
-            let found = !matches.weights.is_empty();
-            scope.matches = Some(matches);
-            return Ok(found.then_some(scope));
+        if let Some(few) = self.candidates(db)? {
+            return search.among(db, few).map(Some);
         }
-        scope.search = Some(search);
-        Ok(Some(scope))
+        if sort == Sort::Relevance { self.newest(db, search).map(Some) } else { Ok(None) }
     }
 
     /// The products that one part of the filter lets through, when these are few; the rest of it still applies.
     fn candidates(&self, db: &mut Db) -> Done<Option<Vec<String>>> {
-        let most = i64::try_from(LOOKED_AT).unwrap_or(i64::MAX);
+        let most = i64::try_from(COMMON).unwrap_or(i64::MAX);
         if let Some(categories) = &self.categories {
             let members = product_category::table.filter(product_category::category.eq_any(categories));
             let few: Vec<String> = members.select(product_category::product).distinct().limit(most + 1).load(db)?;
-            if few.len() <= LOOKED_AT {
+            if few.len() <= COMMON {
                 return Ok(Some(few));
             }
         }
@@ -200,7 +204,7 @@ impl<'a> Scope<'a> {
             .map(|status| self.priced(product::table.filter(product::status.eq(status.name())).into_boxed()));
         for query in supplied.chain(priced) {
             let few: Vec<String> = query.select(product::id).limit(most + 1).load(db)?;
-            if few.len() <= LOOKED_AT {
+            if few.len() <= COMMON {
                 return Ok(Some(few));
             }
         }
@@ -209,9 +213,8 @@ impl<'a> Scope<'a> {
 
     /// What is ranked where too much is found: the newest that everything lets through.
     fn newest(&self, db: &mut Db, search: &Search) -> Done<Matches> {
-        let most = i64::try_from(LOOKED_AT).unwrap_or(i64::MAX);
         let newest = self.asking(search).order((product::created_at.desc(), product::id.desc()));
-        let ids: Vec<String> = newest.select(product::id).limit(most).load(db)?;
+        let ids: Vec<String> = newest.select(product::id).limit(RANKED).load(db)?;
         search.among(db, ids)
     }
 

@@ -1,9 +1,9 @@
 //! Search: which products have every word of a query, each as the beginning of one of their terms.
 //!
-//! The work is bounded. Of a word that more than [`LOOKED_AT`] entries match, the first ones are looked at, exact
-//! matches before longer ones; a rarer word beside it narrows the search first, and then nothing is left out. Whoever
-//! needs all of them looks among products that something else has narrowed ([`Search::among`]), or walks through
-//! products in their order and asks of each whether it matches ([`Search::condition`]).
+//! The work is bounded. The entries of a word are looked at when there are fewer than [`COMMON`]; a rarer word beside a
+//! common one narrows the search first. Where all words are common, whoever asks looks among products that something else
+//! has narrowed ([`Search::among`]), or walks through products in their order and asks of each whether it matches
+//! ([`Search::condition`]).
 
 use std::collections::HashMap;
 
@@ -19,8 +19,8 @@ use crate::schema::{product, search_term};
 type Backend = <Db as diesel::Connection>::Backend;
 type Condition = Box<dyn BoxableExpression<product::table, Backend, SqlType = Bool>>;
 
-/// Entries looked at for one word.
-pub(crate) const LOOKED_AT: usize = 5_000;
+/// So many entries make a word a common one.
+pub(crate) const COMMON: usize = 5_000;
 /// Products whose entries are looked up with one query.
 const ASKED_AT_ONCE: usize = 500;
 /// Words of a query that count.
@@ -40,8 +40,6 @@ pub(crate) struct Search {
 #[derive(Debug, Default)]
 pub(crate) struct Matches {
     pub weights: HashMap<String, i64>,
-    /// Whether none was left out.
-    pub complete: bool,
 }
 
 impl Search {
@@ -56,15 +54,16 @@ impl Search {
         Some(Self { words, code })
     }
 
-    /// The products that match, at most [`LOOKED_AT`] and those with a SKU that begins like the whole query.
-    pub fn matching(&self, db: &mut Db) -> Done<Matches> {
-        let mut matches = self.having_all(db)?;
+    /// All products that match; `None` when all words are common.
+    pub fn matching(&self, db: &mut Db) -> Done<Option<Matches>> {
+        let Some(mut matches) = self.having_all(db)? else { return Ok(None) };
         if let Some(code) = &self.code {
-            let coded = having(db, code)?;
-            matches.complete &= coded.complete;
-            add_coded(&mut matches, coded.weights);
+            match having(db, code)? {
+                Some(coded) => add_coded(&mut matches, coded),
+                None => return Ok(None),
+            }
         }
-        Ok(matches)
+        Ok(Some(matches))
     }
 
     /// Those of some products that match; none is left out.
@@ -74,7 +73,7 @@ impl Search {
             None => HashMap::new(),
         };
         let weights = products.into_iter().map(|product| (product, 0)).collect();
-        let mut matches = Matches { weights, complete: true };
+        let mut matches = Matches { weights };
         if self.words.is_empty() {
             matches.weights.clear();
         }
@@ -98,21 +97,27 @@ impl Search {
         }
     }
 
-    fn having_all(&self, db: &mut Db) -> Done<Matches> {
-        let mut found = Vec::new();
+    /// The products that have every word; `None` when all words are common.
+    fn having_all(&self, db: &mut Db) -> Done<Option<Matches>> {
+        let (mut rare, mut common) = (Vec::new(), Vec::new());
         for word in &self.words {
-            found.push((word, having(db, word)?));
+            match having(db, word)? {
+                Some(weights) => rare.push(weights),
+                None => common.push(word),
+            }
         }
-        // The rarest first, and the longest of those that are too common.
-        found.sort_by_key(|(word, one)| (!one.complete, one.weights.len(), usize::MAX - word.len()));
-        let mut found = found.into_iter();
-        let Some((_, mut matches)) = found.next() else { return Ok(Matches { complete: true, ..Matches::default() }) };
-        for (word, next) in found {
-            let products = matches.weights.keys().map(String::as_str);
-            let also = if next.complete { next.weights } else { having_among(db, word, products)? };
+        if rare.is_empty() {
+            return Ok(common.is_empty().then(Matches::default));
+        }
+        rare.sort_by_key(HashMap::len);
+        let mut rare = rare.into_iter();
+        let mut matches = Matches { weights: rare.next().unwrap_or_default() };
+        rare.for_each(|also| matches.narrow(&also));
+        for word in common {
+            let also = having_among(db, word, matches.weights.keys().map(String::as_str))?;
             matches.narrow(&also);
         }
-        Ok(matches)
+        Ok(Some(matches))
     }
 }
 
@@ -139,16 +144,29 @@ fn has(word: &str) -> Condition {
     Box::new(exists(search_term::table.filter(search_term::product.eq(product::id)).filter(begins)))
 }
 
-/// The products with a term that begins with `word`.
-fn having(db: &mut Db, word: &str) -> Done<Matches> {
+/// The products with a term that begins with `word`; `None` when it is common.
+fn having(db: &mut Db, word: &str) -> Done<Option<HashMap<String, i64>>> {
+    if is_common(db, word)? {
+        return Ok(None);
+    }
     let rows: Vec<(String, String, i64)> = search_term::table
         .filter(search_term::term.ge(word).and(search_term::term.lt(end(word))))
         .select((search_term::term, search_term::product, search_term::weight))
-        .order((search_term::term, search_term::product))
-        .limit(i64::try_from(LOOKED_AT).unwrap_or(i64::MAX))
         .load(db)?;
-    let complete = rows.len() < LOOKED_AT;
-    Ok(Matches { weights: best(word, rows), complete })
+    Ok(Some(best(word, rows)))
+}
+
+/// Counting alone takes a small part of the time that reading takes.
+fn is_common(db: &mut Db, word: &str) -> Done<bool> {
+    let beyond: Option<String> = search_term::table
+        .filter(search_term::term.ge(word).and(search_term::term.lt(end(word))))
+        .select(search_term::product)
+        .order((search_term::term, search_term::product))
+        .offset(i64::try_from(COMMON).unwrap_or(i64::MAX) - 1)
+        .limit(1)
+        .first(db)
+        .optional()?;
+    Ok(beyond.is_some())
 }
 
 /// Those of some products that have a term that begins with `word`. Few products at a time: for many of them a planner

@@ -38,8 +38,9 @@ enum Include {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Search {
-    /// Words to find in title, SKU, categories, tags and description; each may be the beginning of one. By relevance, the
-    /// newest 5,000 that are found are ranked and counted; other orders have all.
+    /// Up to eight words to find in title, SKU, categories, tags and description (of each product, 200 words are known
+    /// beside its SKUs); each may be the beginning of one. Where every word is in 5,000 products or more, the newest 1,000
+    /// that are found are ranked by relevance and counted; other orders have all.
     q: Option<Prose<200>>,
     /// Id or slug; products in its descendants count.
     category: Option<String>,
