@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use emporium_database::Db;
 use emporium_inventory_api::{LocationId, Reservation, ReservationId, ReservationState, Sku};
-use emporium_kernel::{Cursor, Limit, Page, Timestamp};
+use emporium_kernel::{Cursor, Limit, Newest, Page, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,8 @@ pub struct ReservationFilter {
     pub state: Option<ReservationState>,
     /// For this order.
     pub order: Option<String>,
+    /// The only order there is.
+    pub sort: Option<Newest>,
     /// Rows of a page.
     #[serde(default)]
     pub limit: Limit,

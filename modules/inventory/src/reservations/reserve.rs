@@ -11,16 +11,13 @@ use emporium_kernel::{Timestamp, Verdict, derived_id};
 
 use ReservationState::{Refused, Reserved, Tombstone};
 
-use super::{cause, expire_each, name, stored};
+use super::{cause, name, stored};
 use crate::error::Done;
 use crate::items;
 use crate::levels::{self, ANY, Change, Shelf};
 use crate::locations::MAIN;
 use crate::movements::Kind;
 use crate::schema::{item, reservation, reservation_line};
-
-/// Due reservations that one reservation expires at most to find what it is short of.
-const EXPIRED_INLINE: i64 = 100;
 
 /// How often a SKU that others take from meanwhile is looked at again.
 const TRIES: usize = 64;
@@ -59,12 +56,7 @@ pub(crate) fn reserve(db: &mut Db, wanted: &Wanted) -> Done<Outcome> {
         Err(failure) if failure.is_duplicate() => return repeated(db, wanted),
         inserted => inserted?,
     }
-    let mut taken = take_all_or_none(db, wanted)?;
-    if let Err(InventoryError::OutOfStock { short }) = &taken
-        && (expire_holders(db, short, wanted.now)? > 0 || has_come_free(db, short)?)
-    {
-        taken = take_all_or_none(db, wanted)?;
-    }
+    let taken = take_all_or_none(db, wanted)?;
     if let Err(refusal) = &taken {
         store_refusal(db, &wanted.id, refusal)?;
     }
@@ -192,26 +184,4 @@ fn short_of(db: &mut Db, sku: &str, requested: i64, available: i64) -> Done<Shor
         Some(sku) => Ok(Shortage { sku: Sku::stored(sku), requested, available }),
         None => refuse(InventoryError::UnknownSku { sku: sku.to_owned() }),
     }
-}
-
-/// Whether there is more by now of something that was short: somebody else expired what held it.
-fn has_come_free(db: &mut Db, short: &[Shortage]) -> Done<bool> {
-    let skus: Vec<&str> = short.iter().map(|shortage| shortage.sku.as_str()).collect();
-    let now = levels::totals(db, &skus)?;
-    Ok(short.iter().any(|shortage| now.get(shortage.sku.as_str()).is_some_and(|now| *now > shortage.available)))
-}
-
-/// Expires due reservations that hold what is short; how many.
-fn expire_holders(db: &mut Db, short: &[Shortage], now: Timestamp) -> Done<usize> {
-    let skus: Vec<&str> = short.iter().map(|shortage| shortage.sku.as_str()).collect();
-    let due = reservation::state.eq(name(Reserved)).and(reservation::expires_at.le(now.micros()));
-    let mut ids: Vec<String> = reservation_line::table
-        .inner_join(reservation::table)
-        .filter(due.and(reservation_line::sku.eq_any(skus)))
-        .select(reservation::id)
-        .order((reservation::expires_at, reservation::id))
-        .limit(EXPIRED_INLINE)
-        .load(db)?;
-    ids.dedup();
-    expire_each(db, &ids, now)
 }
