@@ -40,7 +40,7 @@ impl Output {
         let problem = error.downcast_ref::<Problem>();
         let line = match (self.json, problem) {
             (true, Some(problem)) => json!({"error": problem}).to_string(),
-            (true, None) => json!({"error": {"code": "failed", "title": format!("{error:#}")}}).to_string(),
+            (true, None) => json!({"error": {"code": "failed", "detail": format!("{error:#}")}}).to_string(),
             (false, Some(problem)) => explain(problem),
             (false, None) => format!("error: {error:#}"),
         };
@@ -51,5 +51,5 @@ impl Output {
 fn explain(problem: &Problem) -> String {
     let fields = problem.errors.iter().map(|e| format!("\n  {}: {}", e.field, e.message));
     let facts = problem.facts.iter().map(|(name, fact)| format!("\n  {name}: {fact}"));
-    format!("error: {} ({}){}", problem.title, problem.code, fields.chain(facts).collect::<String>())
+    format!("error: {} ({}){}", problem.detail, problem.code, fields.chain(facts).collect::<String>())
 }

@@ -140,6 +140,17 @@ fn unfinished(path: &Path) -> PathBuf {
     name.into()
 }
 
+/// Writes an export that is on the disk when it takes the place of an earlier one.
+async fn export_to(shop: &Shop, call: &Call, file: &Path) -> anyhow::Result<emporium_shop::csv::Exported> {
+    let mut out = BufWriter::new(File::create(file).with_context(|| file.display().to_string())?);
+    let written = emporium_shop::csv::export(shop, call, &mut out).await?;
+    out.flush()?;
+    if file.is_file() {
+        out.get_ref().sync_all()?;
+    }
+    Ok(written)
+}
+
 async fn export(context: &Context, shop: &Shop, file: Option<&Path>) -> anyhow::Result<u8> {
     let call = Call::internal("product-export");
     let Some(path) = file else {
@@ -147,12 +158,14 @@ async fn export(context: &Context, shop: &Shop, file: Option<&Path>) -> anyhow::
         return Ok(0);
     };
     let unfinished = unfinished(path);
-    let mut out = BufWriter::new(File::create(&unfinished).with_context(|| unfinished.display().to_string())?);
-    let written = emporium_shop::csv::export(shop, &call, &mut out).await?;
-    out.flush()?;
+    let written = export_to(shop, &call, &unfinished).await;
     if unfinished != path {
-        std::fs::rename(&unfinished, path)?;
+        match &written {
+            Ok(_) => std::fs::rename(&unfinished, path)?,
+            Err(_) => std::fs::remove_file(&unfinished)?,
+        }
     }
+    let written = written?;
     let (products, skus) = (written.products, written.skus);
     context.out.show(&json!({"file": path, "products": products, "skus": skus}), |_| {
         format!("{products} products with {skus} SKUs in {}", path.display())

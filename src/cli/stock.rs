@@ -100,8 +100,12 @@ async fn show(context: &Context, stock: &Stock, sku: Option<String>) -> anyhow::
         let Some(next) = page.next_cursor else { break };
         after = Some(serde_json::from_value(next.into())?);
     }
-    context.out.show(&json!({"data": levels}), |_| levels.iter().map(line).collect::<Vec<_>>().join("\n"));
+    context.out.show(&json!({"data": levels}), |_| lines(&levels));
     Ok(0)
+}
+
+fn lines(levels: &[Level]) -> String {
+    levels.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn line(level: &Level) -> String {
@@ -113,14 +117,19 @@ fn line(level: &Level) -> String {
 async fn adjust(context: &Context, stock: &Arc<Stock>, rows: Vec<AdjustRow>, dry_run: bool) -> anyhow::Result<u8> {
     let (count, run) = (rows.len(), context.random.token::<16>());
     let mut changed = Vec::new();
-    for (n, chunk) in rows.chunks(1_000).enumerate().filter(|_| !dry_run) {
+    if dry_run {
+        changed = stock.foresee(rows).await.map_err(refused)?;
+        context.out.show(&json!({"rows": count, "data": changed, "dry_run": true}), |_| {
+            format!("{count} rows are fine; they would lead to\n{}", lines(&changed))
+        });
+        return Ok(0);
+    }
+    for (n, chunk) in rows.chunks(1_000).enumerate() {
         let ask = Adjust { id: format!("cli-{run}-{n}"), actor: "cli".to_owned(), rows: chunk.to_vec() };
         let levels = stock.adjust(&Call::internal("stock-command"), ask).await.map_err(refused);
         changed.extend(levels.with_context(|| format!("{} of {count} rows were done", n * 1_000))?);
     }
-    context.out.show(&json!({"rows": count, "data": changed, "dry_run": dry_run}), |_| {
-        if dry_run { format!("{count} rows are fine") } else { changed.iter().map(line).collect::<Vec<_>>().join("\n") }
-    });
+    context.out.show(&json!({"rows": count, "data": changed, "dry_run": false}), |_| lines(&changed));
     Ok(0)
 }
 

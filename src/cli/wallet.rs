@@ -58,6 +58,7 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
         Command::Adjust { user, amount, currency, reason, dry_run } => {
             let user = find(&ledger, &call, &user).await?;
             let adjust = adjustment(user, &amount, &currency, &reason)?;
+            ledger.within_cap(adjust.amount)?;
             adjust_wallet(context, &ledger, &call, adjust, dry_run).await
         }
     }
@@ -113,6 +114,7 @@ async fn adjust_wallet(
     dry_run: bool,
 ) -> anyhow::Result<u8> {
     if dry_run {
+        ledger.check_adjust(call, &adjust).await.map_err(refused)?;
         let (user, amount) = (adjust.user.clone(), adjust.amount.get());
         let planned = json!({"user": user, "direction": adjust.direction, "amount": amount, "dry_run": true});
         context.out.show(&planned, |_| format!("would {:?} {amount} for {user}", adjust.direction).to_lowercase());

@@ -109,9 +109,14 @@ async fn stock_and_money_are_changed_with_the_server_stopped(shape: Shape) {
     assert_eq!(shop.told(&adjust, 0)["data"][0]["on_hand"], 3);
     let stale = ["stock", "adjust", "PEN", "--set", "9", "--reason", "count", "--expected-on-hand", "5"];
     assert_eq!(shop.told(&stale, 2)["error"]["code"], "stock_changed");
+    let (stranger, stale) = (["stock", "adjust", "NEVER", "--delta", "1", "--reason", "x", "--dry-run"], &stale[..]);
+    assert_eq!(shop.told(&[stale, &["--dry-run"]].concat(), 2)["error"]["code"], "stock_changed");
+    assert_eq!(shop.told(&stranger, 2)["error"]["code"], "unknown_sku");
     let file = write(&shop.data(), "stock.csv", "sku,quantity,mode\nPEN,10,set\nINK,4,delta\n");
     let file = file.to_str().expect("text");
-    assert_eq!(shop.told(&["stock", "import", file, "--dry-run"], 0)["rows"], 2);
+    let planned = shop.told(&["stock", "import", file, "--dry-run"], 0);
+    assert_eq!((&planned["rows"], &planned["data"][1]["on_hand"]), (&json!(2), &json!(4)));
+    assert_eq!(shop.told(&["stock", "show", "INK"], 0)["data"][0]["on_hand"], 0, "nothing was changed");
     assert_eq!(shop.told(&["stock", "import", file], 0)["data"][1]["on_hand"], 4);
     let bad = write(&shop.data(), "bad.csv", "sku,quantity\nPEN,ten\n");
     shop.told(&["stock", "import", bad.to_str().expect("text")], 2);
@@ -121,6 +126,9 @@ async fn stock_and_money_are_changed_with_the_server_stopped(shape: Shape) {
     assert_eq!(shop.told(&credit, 0)["amount"]["amount"], 1_250);
     let debit = ["wallet", "adjust", "ada@example.com", "-20", "USD", "--reason", "too much"];
     assert_eq!(shop.told(&debit, 2)["error"]["code"], "insufficient_funds");
+    assert_eq!(shop.told(&[&debit[..], &["--dry-run"]].concat(), 2)["error"]["code"], "insufficient_funds");
+    let fortune = ["wallet", "adjust", "ada@example.com", "99999999999", "USD", "--reason", "typing error"];
+    assert_eq!(shop.told(&fortune, 2)["error"]["errors"][0]["code"], "amount_out_of_range");
     assert_eq!(shop.told(&["wallet", "show", "ada@example.com"], 0)["balances"][0]["balance"], 1_250);
     assert_eq!(shop.told(&["order", "retry"], 0)["orders"], json!([]));
     shop.verify();
@@ -169,13 +177,13 @@ async fn configuration_is_checked_and_shown_and_the_doctor_looks() {
     assert_eq!(shop.told(&["config", "show"], 0)["log"]["level"], "info");
     let bad = write(&shop.data(), "bad.toml", "[wallet]\nmax_amont = 1\n");
     let refused = shop.told(&["config", "check", "--config", bad.to_str().expect("text")], 2);
-    let title = refused["error"]["title"].as_str().expect("text").to_owned();
+    let title = refused["error"]["detail"].as_str().expect("text").to_owned();
     assert!(title.contains("max_amont") && title.contains("bad.toml"), "{title}");
     let report = shop.told(&["doctor"], 0);
     assert_eq!(report["ok"], true, "{report}");
     assert!(shop.command(&["completions", "bash"]).stdout.len() > 1_000);
     let missing = shop.told(&["config", "check", "--config", "/nowhere.toml"], 2);
-    assert!(missing["error"]["title"].as_str().expect("text").contains("/nowhere.toml"));
+    assert!(missing["error"]["detail"].as_str().expect("text").contains("/nowhere.toml"));
 }
 
 #[tokio::test]

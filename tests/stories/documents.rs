@@ -130,6 +130,8 @@ async fn the_page_loads_nothing_from_elsewhere() {
 async fn health_and_metrics_are_on_the_management_listener_alone() {
     let shop = Deployment::start(Shape::OnSqlite);
     assert_eq!(shop.send(get("/health/ready")).await.body, json!("ready"));
+    assert_eq!(shop.send(get("/health/live")).await.body, json!("live"));
+    assert_eq!(shop.send(get("/v1/wallet").by(&shop.buyer())).await.status, 200, "something that asks a neighbour");
     let management = |path: &str| {
         let url = format!("{}{path}", shop.management());
         async move { reqwest::get(url).await.expect("answers").text().await.expect("text") }
@@ -137,7 +139,8 @@ async fn health_and_metrics_are_on_the_management_listener_alone() {
     assert!(management("/actuator/health/readiness").await.contains("UP"));
     assert!(management("/actuator/health").await.contains("wallet_db"));
     let metrics = management("/actuator/prometheus").await;
-    for name in ["http_requests_total", "emporium_writer_commits_total", "emporium_contract_calls_total"] {
-        assert!(metrics.contains(name) || name.contains("contract"), "{name} is missing");
+    let asked = r#"emporium_contract_calls_total{contract="Auth",method="is_revoked",outcome="answered"}"#;
+    for name in ["http_requests_total", "emporium_writer_commits_total", asked] {
+        assert!(metrics.contains(name), "{name} is missing: {metrics}");
     }
 }

@@ -72,6 +72,31 @@ pub fn seen<E>(db: &mut Db, key: &Idempotency) -> Result<Seen, Failure<E>> {
     })
 }
 
+/// Whether a request that may come with a key is to be carried out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is the first, or has no key.
+    First,
+    /// It was carried out before and made or changed the thing with this id.
+    Again(String),
+    /// Its key came before with another request.
+    Reused,
+}
+
+/// Whether a request is to be carried out that makes or changes the thing with the id `target`; from now on its key
+/// stands for that.
+pub fn turn<E>(db: &mut Db, key: Option<&Idempotency>, target: &str, now: Timestamp) -> Result<Turn, Failure<E>> {
+    let Some(key) = key else { return Ok(Turn::First) };
+    Ok(match seen(db, key)? {
+        Seen::Never => {
+            point(db, key, target, now)?;
+            Turn::First
+        }
+        Seen::Target(target) => Turn::Again(target),
+        Seen::Answered(_) | Seen::Reused => Turn::Reused,
+    })
+}
+
 /// Makes a key stand for the thing with the id `target`, from which its answer will be rendered.
 pub fn point<E>(db: &mut Db, key: &Idempotency, target: &str, now: Timestamp) -> Result<(), Failure<E>> {
     insert(db, key, None, Some(target), now)

@@ -14,6 +14,8 @@ use crate::movements::{Cause, CauseKind, Kind};
 
 /// How often a level that others change meanwhile is looked at again.
 const TRIES: usize = 16;
+/// SKUs that are looked up with one query.
+const REQUIRED_AT_ONCE: usize = 500;
 
 /// An adjustment: its rows are done all or none.
 #[derive(Clone, Debug)]
@@ -47,6 +49,26 @@ pub(crate) fn adjust(db: &mut Db, adjustment: &Adjustment) -> Done<Vec<Level>> {
     }
     items::watch(db, &changed, adjustment.now)?;
     Ok(keys.iter().filter_map(|key| levels.get(key).cloned()).collect())
+}
+
+/// What [`adjust`] would lead to, or why it would be refused, by what is stored now; nothing is changed.
+pub(crate) fn foresee(db: &mut Db, rows: &[AdjustRow]) -> Done<Vec<Level>> {
+    let keys: Vec<(&str, &str)> = rows.iter().map(key).collect();
+    for some in keys.chunks(REQUIRED_AT_ONCE) {
+        items::require(db, &some.iter().map(|key| key.0).collect(), None)?;
+    }
+    locations::require(db, &keys.iter().map(|key| key.1).collect::<BTreeSet<_>>())?;
+    let mut foreseen: BTreeMap<(&str, &str), Level> = BTreeMap::new();
+    for row in rows {
+        let level = match foreseen.remove(&key(row)) {
+            Some(level) => level,
+            None => levels::look(db, key(row).0, key(row).1)?,
+        };
+        let by = step(&level, row)?;
+        let (on_hand, available) = (level.on_hand + by, level.available + by);
+        foreseen.insert(key(row), Level { on_hand, available, ..level });
+    }
+    Ok(keys.iter().filter_map(|key| foreseen.get(key).cloned()).collect())
 }
 
 fn adjust_row(db: &mut Db, adjustment: &Adjustment, row: &AdjustRow) -> Done<(Level, Option<Shelf>)> {

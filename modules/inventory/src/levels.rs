@@ -96,16 +96,25 @@ fn shelf(db: &mut Db, sku: &str, location: &str) -> Done<Shelf> {
 
 /// The level, made with nothing in it when there is none.
 pub(crate) fn ensure(db: &mut Db, sku: &str, location: &str) -> Done<Level> {
-    let found: Option<(i64, i64)> =
-        level::table.find((sku, location)).select((level::on_hand, level::reserved)).first(db).optional()?;
-    let (on_hand, reserved) = match found {
-        Some(quantities) => quantities,
-        None => {
-            create(db, sku, location)?;
-            (0, 0)
-        }
-    };
-    Ok(level_of((sku.to_owned(), location.to_owned(), on_hand, reserved)))
+    let found = quantities(db, sku, location)?;
+    if found.is_none() {
+        create(db, sku, location)?;
+    }
+    Ok(holding(sku, location, found))
+}
+
+/// The level as it is; nothing where there is none.
+pub(crate) fn look(db: &mut Db, sku: &str, location: &str) -> Done<Level> {
+    Ok(holding(sku, location, quantities(db, sku, location)?))
+}
+
+fn quantities(db: &mut Db, sku: &str, location: &str) -> Done<Option<(i64, i64)>> {
+    Ok(level::table.find((sku, location)).select((level::on_hand, level::reserved)).first(db).optional()?)
+}
+
+fn holding(sku: &str, location: &str, quantities: Option<(i64, i64)>) -> Level {
+    let (on_hand, reserved) = quantities.unwrap_or_default();
+    level_of((sku.to_owned(), location.to_owned(), on_hand, reserved))
 }
 
 /// An empty row. Its versions go on where those of a row that was removed ended, which is certain only once this row

@@ -25,8 +25,8 @@ use async_trait::async_trait;
 use diesel_migrations::EmbeddedMigrations;
 use emporium_database::{Database, Lane, Migrations, OpenError, Url, embedded, outbox};
 use emporium_inventory_api::{
-    Adjust, AskAvailability, AskLevels, AskReservations, Available, Inventory, InventoryError, Level, OfReservation,
-    Register, Registered, Reservation, Reserve,
+    Adjust, AdjustRow, AskAvailability, AskLevels, AskReservations, Available, Inventory, InventoryError, Level,
+    OfReservation, Register, Registered, Reservation, Reserve,
 };
 use emporium_kernel::{After, Audit, Call, Clock, Events, Outage, Page, Random, derived_id};
 use tokio::sync::{Semaphore, watch};
@@ -98,6 +98,11 @@ impl Stock {
     /// Ends the live streams and opens no more: for a process that is about to stop.
     pub fn drain(&self) {
         self.drained.send_replace(true);
+    }
+
+    /// The levels that these rows would lead to, or why they would be refused, by what is stored now; nothing is changed.
+    pub async fn foresee(&self, rows: Vec<AdjustRow>) -> Result<Vec<Level>, InventoryError> {
+        self.database.read(move |db| adjustments::foresee(db, &rows)).await
     }
 
     /// A page of levels by SKU and location, of everybody's SKUs.

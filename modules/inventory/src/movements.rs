@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use emporium_database::{Db, Failure, outbox};
 use emporium_inventory_api::{LocationId, Sku};
-use emporium_kernel::{Cursor, Limit, Page, Timestamp};
+use emporium_kernel::{Cursor, Limit, Newest, Page, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -134,6 +134,8 @@ pub struct MovementFilter {
     pub kind: Option<Kind>,
     /// Caused by this order, adjustment or transfer.
     pub cause: Option<String>,
+    /// The only order there is.
+    pub sort: Option<Newest>,
     /// Rows of a page.
     #[serde(default)]
     pub limit: Limit,

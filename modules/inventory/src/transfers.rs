@@ -23,6 +23,8 @@ id!(
 pub(crate) struct Transfer {
     pub(crate) id: TransferId,
     pub(crate) actor: String,
+    /// Only this supplier's SKUs exist for it, when one is given.
+    pub(crate) supplier: Option<String>,
     pub(crate) sku: Sku,
     pub(crate) from: LocationId,
     pub(crate) to: LocationId,
@@ -46,7 +48,7 @@ pub struct Transferred {
 
 /// Moves stock that nobody was promised.
 pub(crate) fn transfer(db: &mut Db, transfer: &Transfer) -> Done<Transferred> {
-    items::require(db, &BTreeSet::from([transfer.sku.as_str()]), None)?;
+    items::require(db, &BTreeSet::from([transfer.sku.as_str()]), transfer.supplier.as_deref())?;
     locations::require(db, &BTreeSet::from([transfer.from.as_str(), transfer.to.as_str()]))?;
     // Stock is locked in the order of its locations, whichever way it goes.
     let (from, to) = if transfer.from < transfer.to {

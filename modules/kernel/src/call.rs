@@ -117,6 +117,11 @@ impl Call {
         Self::new(RequestId(format!("job_{name}").into()), Self::PATIENCE)
     }
 
+    /// A call for the request that this task works for, or one of our own where there is none.
+    pub fn current(name: &str) -> Self {
+        current_request_id().map_or_else(|| Self::internal(name), |request| Self::new(request, Self::PATIENCE))
+    }
+
     /// The same call with time of its own: for the parts of work that takes longer than a request may.
     #[must_use]
     pub fn afresh(&self) -> Self {
@@ -159,6 +164,17 @@ tokio::task_local! {
 /// Runs `work` as part of a request, so that problems made in it carry its id.
 pub async fn in_request<F: Future>(request: RequestId, work: F) -> F::Output {
     REQUEST.scope(request, work).await
+}
+
+/// Runs `work` in a task of its own that belongs to the same request as this one: it goes on when nobody waits for it.
+pub fn spawn_in_request<F>(work: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    match current_request_id() {
+        Some(request) => tokio::spawn(in_request(request, work)),
+        None => tokio::spawn(work),
+    }
 }
 
 /// The request that this task works for.

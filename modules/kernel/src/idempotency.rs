@@ -29,6 +29,22 @@ impl<T> Idempotent<T> {
     }
 }
 
+/// A request that is carried out once when it comes with a key, and each time otherwise.
+#[derive(Debug)]
+pub struct Keyed<T> {
+    /// The request body.
+    pub body: T,
+    key: Option<(String, String)>,
+}
+
+impl<T> Keyed<T> {
+    /// The key in the scope of its sender. A guest has no scope of its own: its keys count for nothing.
+    pub fn key(&self, sender: Option<&Caller>) -> Option<Idempotency> {
+        let (sender, (key, fingerprint)) = sender.zip(self.key.clone())?;
+        Some(Idempotency { scope: sender.id.clone(), key, fingerprint })
+    }
+}
+
 /// A key in its scope, with the fingerprint of the request it came with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
@@ -47,26 +63,46 @@ impl<T: DeserializeOwned + 'static> FromRequest for Idempotent<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let key = read_key(request.headers())?;
-            let bytes = body_of(&request, payload).await?;
-            let body = parse(&bytes)?;
-            let canonical: serde_json::Value = parse(&bytes)?;
-            let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-            let fingerprint = fingerprint(request.method().as_str(), target, &canonical);
+            let Some(key) = read_key(request.headers())? else {
+                let detail =
+                    "send an Idempotency-Key of your own making; send the same one again to repeat this request safely";
+                return Err(Problem::malformed("idempotency_key_required", detail));
+            };
+            let (body, fingerprint) = read_body(&request, payload).await?;
             Ok(Self { body, key, fingerprint })
         })
     }
 }
 
-fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
-    let Some(header) = headers.get("Idempotency-Key") else {
-        let title = "send an Idempotency-Key of your own making; send the same one again to repeat this request safely";
-        return Err(Problem::malformed("idempotency_key_required", title));
-    };
+impl<T: DeserializeOwned + 'static> FromRequest for Keyed<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let key = read_key(request.headers())?;
+            let (body, fingerprint) = read_body(&request, payload).await?;
+            Ok(Self { body, key: key.map(|key| (key, fingerprint)) })
+        })
+    }
+}
+
+/// The body, and what tells this request from others.
+async fn read_body<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> Result<(T, String), Problem> {
+    let bytes = body_of(request, payload).await?;
+    let body = parse(&bytes)?;
+    let canonical: serde_json::Value = parse(&bytes)?;
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    Ok((body, fingerprint(request.method().as_str(), target, &canonical)))
+}
+
+fn read_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(header) = headers.get("Idempotency-Key") else { return Ok(None) };
     let key = header.to_str().unwrap_or_default().trim_matches('"');
     let fits = (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
     if fits {
-        return Ok(key.to_owned());
+        return Ok(Some(key.to_owned()));
     }
     Err(Problem::malformed("invalid_idempotency_key", "use 1 to 255 visible ASCII characters"))
 }
@@ -83,6 +119,14 @@ impl<T: JsonSchema> Describe for Idempotent<T> {
         operation.header("Idempotency-Key", true, "1 to 255 visible ASCII characters; kept for 7 days.");
         operation.body(schemas.subschema_for::<T>());
         operation.fails(&[400, 409, 422]);
+    }
+}
+
+impl<T: JsonSchema> Describe for Keyed<T> {
+    fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        let description = "1 to 255 visible ASCII characters; kept for 7 days. Of guests it is not looked at.";
+        operation.header("Idempotency-Key", false, description);
+        operation.body(schemas.subschema_for::<T>());
     }
 }
 

@@ -29,22 +29,22 @@ mod text;
 mod verdict;
 
 pub use access::{
-    Admin, Anyone, Authenticator, Confirmed, Freshness, Public, Seller, SignedIn, Staff, Unauthenticated,
+    Admin, Anyone, Authenticator, Confirmed, Freshness, Public, Seller, SignedIn, Staff, Standing, Unauthenticated,
 };
 pub use answer::{Answer, ETag, IfMatch, Stored};
 pub use arguments::Arguments;
 pub use audit::{Audit, Finding};
 pub use breaker::Breaker;
-pub use call::{Call, Caller, RequestId, Role, current_request_id, in_request};
+pub use call::{Call, Caller, RequestId, Role, current_request_id, in_request, spawn_in_request};
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use contract::{Admission, Inadmissible, Internal, observe};
 pub use event::{After, Event, Events};
 pub use failpoint::failpoint;
 pub use id::{base32_id, derived_id, is_id};
-pub use idempotency::{Idempotency, Idempotent};
+pub use idempotency::{Idempotency, Idempotent, Keyed};
 pub use json::{EMPTY_BODY, Json, MAX_BODY_BYTES};
 pub use money::{Currency, Money, Overflow, PositiveMoney, Quantity};
-pub use page::{Cursor, Limit, Page, ServedPage, Window};
+pub use page::{Cursor, Limit, Newest, NewestFirst, Page, ServedPage, Window};
 pub use problem::{Fault, FieldError, Outage, Problem};
 pub use query::{Path, PathPair, Query};
 pub use random::Random;

@@ -4,7 +4,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::{Problem, Routes};
+use crate::Routes;
+use crate::problem::Wire;
 
 /// The document, complete with every schema that the routes mention.
 pub fn document(title: &str, version: &str, routes: &Routes) -> Value {
@@ -17,7 +18,7 @@ pub fn document(title: &str, version: &str, routes: &Routes) -> Value {
             methods.insert(route.method.as_str().to_ascii_lowercase(), operation);
         }
     }
-    let problem = <Problem as JsonSchema>::json_schema(&mut schemas);
+    let problem = <Wire as JsonSchema>::json_schema(&mut schemas);
     json!({
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},

@@ -114,7 +114,7 @@ impl<K> JsonSchema for Cursor<K> {
     }
 }
 
-/// The common query of a list that has one order, newest first: `limit` and `after`.
+/// The common query of a list that has one order: `limit` and `after`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
@@ -123,6 +123,33 @@ pub struct Window {
     pub limit: Limit,
     /// Where the page begins.
     pub after: Option<Cursor<(i64, String)>>,
+}
+
+/// The order of a list that has no other: newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Newest {
+    /// By the time of creation, downwards.
+    #[serde(rename = "-created_at")]
+    CreatedDown,
+}
+
+/// [`Window`] for a client that may say the order as well.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewestFirst {
+    /// The only order there is.
+    pub sort: Option<Newest>,
+    /// Rows of a page.
+    #[serde(default)]
+    pub limit: Limit,
+    /// Where the page begins.
+    pub after: Option<Cursor<(i64, String)>>,
+}
+
+impl From<NewestFirst> for Window {
+    fn from(NewestFirst { limit, after, .. }: NewestFirst) -> Self {
+        Self { limit, after }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Errors on the wire: `application/problem+json` (RFC 9457) with a stable code and what the client can act on.
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
@@ -28,8 +30,8 @@ pub struct Problem {
     pub code: String,
     /// The HTTP status.
     pub status: u16,
-    /// One sentence for people.
-    pub title: String,
+    /// One sentence for people about this very case.
+    pub detail: String,
     /// The refused fields, when the request itself is at fault.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
@@ -46,11 +48,11 @@ pub struct Problem {
 
 impl Problem {
     /// A problem without facts.
-    pub fn new(status: StatusCode, code: &str, title: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
         Self {
             code: code.to_owned(),
             status: status.as_u16(),
-            title: title.into(),
+            detail: detail.into(),
             errors: Vec::new(),
             facts: Map::new(),
             retry_after: None,
@@ -59,8 +61,8 @@ impl Problem {
     }
 
     /// 400 for a request that cannot be read.
-    pub fn malformed(code: &str, title: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, title)
+    pub fn malformed(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
     /// 404, the same for what never was and what belongs to another.
@@ -69,8 +71,8 @@ impl Problem {
     }
 
     /// 422 for a request that was understood and cannot be done.
-    pub fn unprocessable(code: &str, title: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title)
+    pub fn unprocessable(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
     /// 422 for fields that were read and refused.
@@ -107,7 +109,7 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}: {}", self.status, self.code, self.title)
+        write!(f, "{} {}: {}", self.status, self.code, self.detail)
     }
 }
 
@@ -134,20 +136,34 @@ impl ResponseError for Problem {
     }
 }
 
-#[derive(Serialize)]
-struct Wire<'a> {
+/// A problem as it is sent (RFC 9457 section 3).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(crate) struct Wire<'a> {
+    /// Names the kind of error; the same for the same `code`.
     r#type: String,
+    /// The kind of error in words; the same for the same `code`.
+    title: String,
+    /// Names the request in the logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
     #[serde(flatten)]
-    problem: &'a Problem,
+    problem: Cow<'a, Problem>,
 }
 
 impl<'a> Wire<'a> {
     fn of(problem: &'a Problem) -> Self {
         let r#type = format!("urn:emporium:problem:{}", problem.code);
-        Self { r#type, request_id: current_request_id().map(|id| id.to_string()), problem }
+        let request_id = current_request_id().map(|id| id.to_string());
+        Self { r#type, title: in_words(&problem.code), request_id, problem: Cow::Borrowed(problem) }
     }
+}
+
+/// `out_of_stock` as `Out of stock`.
+fn in_words(code: &str) -> String {
+    let mut letters = code.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    first + &letters.as_str().replace('_', " ")
 }
 
 /// A module's refusals: an enum that is serde data with the member `code`, the same near and far.
@@ -262,7 +278,22 @@ mod tests {
         {
           "code": "out_of_tea",
           "status": 409,
-          "title": "only 3 left",
+          "detail": "only 3 left",
+          "available": 3
+        }
+        "#);
+    }
+
+    #[test]
+    fn what_is_sent_names_its_kind_and_says_what_happened() {
+        let problem = Problem::from(TeaError::OutOfTea { available: 3 });
+        insta::assert_json_snapshot!(Wire::of(&problem), @r#"
+        {
+          "type": "urn:emporium:problem:out_of_tea",
+          "title": "Out of tea",
+          "code": "out_of_tea",
+          "status": 409,
+          "detail": "only 3 left",
           "available": 3
         }
         "#);

@@ -6,8 +6,9 @@ mod view;
 
 use std::sync::Arc;
 
+use emporium_database::idempotency::{self, Turn};
 use emporium_database::prelude::*;
-use emporium_database::{Db, idempotency, refuse};
+use emporium_database::{Db, refuse};
 use emporium_kernel::{Caller, Idempotency, Timestamp, id};
 use sha2::{Digest, Sha256};
 
@@ -103,7 +104,12 @@ pub(crate) fn to_order(db: &mut Db, id: &str, user: &str, token: Option<&str>, n
 
 impl Shop {
     /// Makes a cart: the user's, or a guest's with a token that is shown only now.
-    pub(crate) async fn create_cart(&self, caller: Option<&Caller>, lines: Vec<Line>) -> Result<Cart, ShopError> {
+    pub(crate) async fn create_cart(
+        &self,
+        caller: Option<&Caller>,
+        key: Option<Idempotency>,
+        lines: Vec<Line>,
+    ) -> Result<Cart, ShopError> {
         let (now, limit) = (self.clock.now(), self.settings.max_lines);
         lines::bounded(&lines, limit)?;
         let id = CartId::new(now, &self.random);
@@ -118,6 +124,11 @@ impl Shop {
         };
         let ids: Vec<LineId> = lines.iter().map(|_| LineId::new(now, &self.random)).collect();
         let cart = self.database.write(move |db| {
+            match idempotency::turn(db, key.as_ref(), &row.id, now)? {
+                Turn::First => {}
+                Turn::Again(made) => return view::again(db, &made),
+                Turn::Reused => return refuse(ShopError::IdempotencyKeyReused),
+            }
             if !idempotency::already_applied(db, &row.id, now)? {
                 diesel::insert_into(cart::table).values(&row).execute(db)?;
                 lines::add_all(db, &row.id, &lines, &ids, limit)?;
@@ -149,18 +160,23 @@ impl Shop {
             .await
     }
 
-    /// Changes a cart with `change` and returns it as it then is.
+    /// Changes a cart with `change` and returns it as it then is; once for a key, when there is one.
     async fn change_cart(
         &self,
         id: CartId,
         visitor: Visitor,
+        key: Option<Idempotency>,
         change: impl Fn(&mut Db, &str) -> Done<()> + Send + 'static,
     ) -> Result<Cart, ShopError> {
         let (now, command) = (self.clock.now(), self.random.token::<16>());
         self.database
             .write(move |db| {
                 reach_open(db, id.as_str(), &visitor)?;
-                if !idempotency::already_applied(db, &command, now)? {
+                let turn = idempotency::turn(db, key.as_ref(), id.as_str(), now)?;
+                if turn == Turn::Reused {
+                    return refuse(ShopError::IdempotencyKeyReused);
+                }
+                if turn == Turn::First && !idempotency::already_applied(db, &command, now)? {
                     change(db, id.as_str())?;
                     touch(db, id.as_str(), now)?;
                 }

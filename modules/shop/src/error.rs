@@ -97,6 +97,9 @@ pub enum ShopError {
     /// Another supplier's, or a change that only staff may make.
     #[error("only staff may do that")]
     StaffOnly,
+    /// The key came before with another request.
+    #[error("this Idempotency-Key was used for another request; make a new one")]
+    IdempotencyKeyReused,
     /// A file cannot be read as a product file.
     #[error("line {line}: {reason}")]
     UnreadableFile {
@@ -139,6 +142,7 @@ impl Fault for ShopError {
             | ShopError::TooManyLines { .. }
             | ShopError::MixedCurrencies { .. }
             | ShopError::TotalTooLarge
+            | ShopError::IdempotencyKeyReused
             | ShopError::UnreadableFile { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             ShopError::Inventory(error) => error.status(),
             ShopError::Wallet(error) => error.status(),

@@ -292,3 +292,28 @@ async fn bad_products_are_refused_with_the_field_at_fault() {
         get(path).to(&app).await.expect(404);
     }
 }
+
+#[actix_web::test]
+async fn the_schema_goes_up_down_and_up_again() {
+    let versions = emporium_shop::MIGRATIONS.versions().expect("versions");
+    assert!(versions.windows(2).all(|pair| pair[0] < pair[1]), "versions are unique and in order: {versions:?}");
+    let world = World::new();
+    world.shop.database().close();
+    emporium_shop::MIGRATIONS.revert(world.shop.database().url()).expect("goes down");
+    drop(world.restarted());
+}
+
+#[actix_web::test]
+async fn a_product_that_is_sent_twice_with_the_same_key_is_made_once() {
+    let world = World::new();
+    let app = world.app().await;
+    let make = |sku: &str| {
+        post("/v1/admin/products").by("staff").header("idempotency-key", "p1").json(&product("Mug", sku, 900))
+    };
+    let first = make("MUG").to(&app).await.expect(201).body;
+    assert_eq!(make("MUG").to(&app).await.expect(201).body["id"], first["id"]);
+    assert_eq!(make("CUP").to(&app).await.expect(422).body["code"], "idempotency_key_reused");
+    let other =
+        post("/v1/admin/products").by("staff-bob").header("idempotency-key", "p1").json(&product("Cup", "CUP", 900));
+    other.to(&app).await.expect(201);
+}

@@ -28,6 +28,26 @@ async fn buy(app: &Api, key: &str) -> Reply {
     post("/v1/orders").by(BUYER).header("idempotency-key", key).json(&order).to(app).await
 }
 
+#[actix_web::test]
+async fn the_same_key_while_its_first_request_runs_is_told_to_come_back() {
+    let (world, app) = world().await;
+    let gate = world.wallet.script.gate("hold");
+    let first = buy(&app, "k");
+    let second = async {
+        while world.wallet.script.count("hold") == 0 {
+            tokio::task::yield_now().await;
+        }
+        let refused = buy(&app, "k").await.expect(409);
+        assert_eq!((&refused.body["code"], refused.header("retry-after")), (&json!("idempotency_in_progress"), "1"));
+        gate.add_permits(10);
+    };
+    let (first, ()) = futures_util::future::join(first, second).await;
+    let first = first.expect(201);
+    let again = buy(&app, "k").await.expect(201);
+    assert_eq!((again.header("idempotent-replayed"), &again.body["id"]), ("true", &first.body["id"]));
+    assert_bought_once(&world);
+}
+
 /// Recovery goes on until nothing is left, as its worker does.
 async fn recover(world: &World) {
     for _ in 0..20 {

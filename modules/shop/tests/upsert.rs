@@ -138,7 +138,7 @@ async fn a_registration_does_not_count_for_a_product_that_was_changed_meanwhile(
     let draft = draft("mug", "Mug", &[("MUG", 900)]);
     let create = tokio::spawn({
         let (shop, call) = (world.shop.clone(), call.clone());
-        async move { shop.create_product(&call, draft).await }
+        async move { shop.create_product(&call, None, draft).await }
     });
     while world.inventory.script.count("register") < 1 {
         tokio::task::yield_now().await;
@@ -170,7 +170,7 @@ async fn a_refused_registration_does_not_hold_up_the_others() {
         world.inventory.script.plan("register", Mishap::Lost);
         let sku = format!("SKU-{n}");
         let draft = draft(&format!("p-{n}"), "P", &[(&sku, 1)]);
-        world.shop.create_product(&call, draft).await.expect_err("nobody there");
+        world.shop.create_product(&call, None, draft).await.expect_err("nobody there");
     }
     world.inventory.script.plan("register", Mishap::Refused(InventoryError::IdReused));
     world.shop.register_pending().await.expect("goes on after a refusal");

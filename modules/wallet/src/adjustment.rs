@@ -65,6 +65,26 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Refuses what [`Ledger::adjust`] would refuse by what is stored now, and changes nothing.
+    pub async fn check_adjust(&self, call: &Call, adjust: &Adjust) -> Result<(), WalletError> {
+        if adjust.direction == Direction::Credit {
+            return self.user(call, &adjust.user).await.map(drop);
+        }
+        let wanted = adjust.amount.get();
+        let balances = self.balances(adjust.user.as_str()).await?;
+        let balance = balances.iter().find(|balance| balance.currency == wanted.currency());
+        let available = balance.map_or(0, |balance| balance.available);
+        if balance.is_some_and(|balance| balance.frozen) {
+            return Err(WalletError::Frozen);
+        }
+        if available < wanted.amount() {
+            return Err(WalletError::InsufficientFunds { available, currency: wanted.currency().to_string() });
+        }
+        Ok(())
+    }
+}
+
 /// Makes a correction, once.
 pub(crate) fn make(db: &mut Db, adjust: &Adjust, step: &Step) -> Done<Adjusted> {
     let amount = adjust.amount.get();

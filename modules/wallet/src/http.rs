@@ -5,7 +5,7 @@ mod staff;
 mod wallet;
 mod withdrawals;
 
-use emporium_kernel::{Cursor, Limit, Line, Routes};
+use emporium_kernel::{Cursor, Limit, Line, Newest, Routes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -36,6 +36,9 @@ struct Requests<S> {
     status: Option<S>,
     /// Only those of this user.
     user: Option<emporium_auth_api::UserId>,
+    /// The only order there is.
+    #[serde(rename = "sort")]
+    _sort: Option<Newest>,
     /// Rows of a page.
     #[serde(default)]
     limit: Limit,

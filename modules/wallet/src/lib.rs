@@ -169,7 +169,7 @@ impl Ledger {
     }
 
     /// The amount, unless it is more than one operation may move.
-    pub(crate) fn within_cap(&self, amount: PositiveMoney) -> Result<PositiveMoney, Problem> {
+    pub fn within_cap(&self, amount: PositiveMoney) -> Result<PositiveMoney, Problem> {
         let cap = self.settings.max_amount_minor;
         if amount.get().amount() <= cap {
             return Ok(amount);

@@ -89,6 +89,14 @@ fn refusals_keep_their_codes_and_facts() {
     wire(&InventoryError::TooMuch { sku: sku() }, json!({"code": "too_much", "sku": "PEN"}));
     let ended = InventoryError::ReservationEnded { state: ReservationState::Expired };
     wire(&ended, json!({"code": "reservation_ended", "state": "expired"}));
-    wire(&InventoryError::IdReused, json!({"code": "id_reused"}));
+    let others = [
+        (InventoryError::UnknownLocation, "unknown_location"),
+        (InventoryError::LocationExists, "location_exists"),
+        (InventoryError::LocationInUse, "location_in_use"),
+        (InventoryError::RowInUse, "row_in_use"),
+        (InventoryError::UnknownReservation, "unknown_reservation"),
+        (InventoryError::IdReused, "id_reused"),
+    ];
+    others.into_iter().for_each(|(error, code)| wire(&error, json!({"code": code})));
     wire(&InventoryError::from(emporium_kernel::Outage::StorageFull), json!({"code": "storage_full"}));
 }

@@ -3,7 +3,7 @@
 use actix_web::web;
 use emporium_database::idempotency;
 use emporium_inventory_api::{InventoryError, LocationId};
-use emporium_kernel::{Answer, Json, Line, Path, Problem, Query, ServedPage, Staff, Window};
+use emporium_kernel::{Answer, Json, Line, Path, Problem, Query, Seller, ServedPage, Staff, Window};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -19,7 +19,7 @@ pub(crate) struct Named {
 }
 
 pub(super) async fn list(
-    _: Staff,
+    _: Seller,
     stock: web::Data<Stock>,
     Query(window): Query<Window>,
 ) -> Result<ServedPage<Location>, Problem> {

@@ -3,7 +3,7 @@
 use actix_web::web;
 use emporium_database::idempotency::once;
 use emporium_inventory_api::{InventoryError, LocationId, Sku};
-use emporium_kernel::{Answer, Idempotent, Line, Problem, Quantity, Staff};
+use emporium_kernel::{Answer, Idempotent, Line, Problem, Quantity, Seller};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -27,18 +27,18 @@ pub(crate) struct NewTransfer {
 }
 
 pub(super) async fn transfer(
-    staff: Staff,
+    seller: Seller,
     stock: web::Data<Stock>,
     ask: Idempotent<NewTransfer>,
 ) -> Result<Answer<Transferred, 201>, Problem> {
-    let (key, now) = (ask.key(&staff.caller), stock.clock.now());
+    let (key, now) = (ask.key(&seller.caller), stock.clock.now());
     let NewTransfer { sku, from, to, quantity, reason } = ask.body;
     if from == to {
         return Err(Problem::invalid_field("to", "same_location", "name another location than from"));
     }
-    let (id, actor) = (TransferId::new(now, &stock.random), staff.caller.id.clone());
-    let reason = reason.map(Line::into_string);
-    let wanted = Transfer { id, actor, sku, from, to, quantity, reason, now };
+    let (id, actor) = (TransferId::new(now, &stock.random), seller.caller.id.clone());
+    let (reason, supplier) = (reason.map(Line::into_string), seller.supplier().map(str::to_owned));
+    let wanted = Transfer { id, actor, supplier, sku, from, to, quantity, reason, now };
     let work = move |db: &mut _| once(db, &key, now, 201, |db| transfers::transfer(db, &wanted));
     stock.database.write::<_, InventoryError, _>(work).await?.into_answer()
 }

@@ -3,7 +3,7 @@
 use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, refuse};
 use emporium_inventory_api::Sku;
-use emporium_kernel::{Quantity, id};
+use emporium_kernel::{Idempotency, Quantity, id};
 
 use super::{Cart, CartId, Visitor};
 use crate::catalogue::sellable;
@@ -90,10 +90,16 @@ pub(super) fn remove_all(db: &mut Db, cart: &str) -> Done<()> {
 }
 
 impl Shop {
-    /// Adds lines to a cart.
-    pub(crate) async fn add_to_cart(&self, id: CartId, visitor: Visitor, lines: Vec<Line>) -> Result<Cart, ShopError> {
+    /// Adds lines to a cart; once for a key, when there is one.
+    pub(crate) async fn add_to_cart(
+        &self,
+        id: CartId,
+        visitor: Visitor,
+        key: Option<Idempotency>,
+        lines: Vec<Line>,
+    ) -> Result<Cart, ShopError> {
         let (ids, limit) = (self.line_ids(lines.len()), self.settings.max_lines);
-        self.change_cart(id, visitor, move |db, cart| add_all(db, cart, &lines, &ids, limit)).await
+        self.change_cart(id, visitor, key, move |db, cart| add_all(db, cart, &lines, &ids, limit)).await
     }
 
     /// Replaces all lines of a cart.
@@ -104,7 +110,7 @@ impl Shop {
             remove_all(db, cart)?;
             add_all(db, cart, &lines, &ids, limit)
         };
-        self.change_cart(id, visitor, refill).await
+        self.change_cart(id, visitor, None, refill).await
     }
 
     /// Sets the quantity of a line.
@@ -120,7 +126,7 @@ impl Shop {
             let changed = diesel::update(line).set(cart_line::quantity.eq(quantity.get())).execute(db)?;
             if changed == 1 { Ok(()) } else { refuse(ShopError::NotFound) }
         };
-        self.change_cart(id, visitor, set).await
+        self.change_cart(id, visitor, None, set).await
     }
 
     /// Removes a line.
@@ -129,7 +135,7 @@ impl Shop {
             let removed = diesel::delete(cart_line::table.find((cart, line.as_str()))).execute(db)?;
             if removed == 1 { Ok(()) } else { refuse(ShopError::NotFound) }
         };
-        self.change_cart(id, visitor, remove).await
+        self.change_cart(id, visitor, None, remove).await
     }
 
     fn line_ids(&self, count: usize) -> Vec<LineId> {

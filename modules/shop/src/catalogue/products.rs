@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
-use emporium_database::{Db, Stale, idempotency, refuse};
-use emporium_kernel::{Call, ETag, Fault, Outage, Page};
+use emporium_database::idempotency::{self, Turn};
+use emporium_database::{Db, Stale, refuse};
+use emporium_kernel::{Call, ETag, Fault, Idempotency, Outage, Page};
 use emporium_shop_api::ProductId;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -100,11 +101,21 @@ impl From<ProductSku> for PublicSku {
 
 impl Shop {
     /// Makes a product and registers its SKUs with inventory. When inventory does not answer, the product is there
-    /// all the same and [`Shop::register_pending`] tells inventory later.
-    pub async fn create_product(&self, call: &Call, draft: ProductDraft) -> Result<Product, ShopError> {
+    /// all the same and [`Shop::register_pending`] tells inventory later. The same `key` again makes no other product.
+    pub async fn create_product(
+        &self,
+        call: &Call,
+        key: Option<Idempotency>,
+        draft: ProductDraft,
+    ) -> Result<Product, ShopError> {
         let now = self.clock.now();
         let id = ProductId::new(now, &self.random);
         let make = move |db: &mut Db| {
+            match idempotency::turn(db, key.as_ref(), id.as_str(), now)? {
+                Turn::First => {}
+                Turn::Again(made) => return Ok((load::written(db, &ProductId::stored(made))?, Stale::Nothing)),
+                Turn::Reused => return refuse(ShopError::IdempotencyKeyReused),
+            }
             // Run again after an unknown commit, this finds what it made.
             if let Some(made) = load::by_id(db, &id)? {
                 return Ok((made, Stale::Nothing));

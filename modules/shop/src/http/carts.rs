@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use emporium_kernel::{
-    Answer, Anyone, Confirmed, Describe, Idempotent, Json, Operation, Path, PathPair, Problem, Quantity, Routes,
+    Answer, Anyone, Confirmed, Describe, Idempotent, Json, Keyed, Operation, Path, PathPair, Problem, Quantity, Routes,
     SignedIn,
 };
 use schemars::{JsonSchema, SchemaGenerator};
@@ -78,8 +78,9 @@ fn served(cart: Cart) -> Answer<Cart> {
     Answer::new(cart).version(version)
 }
 
-async fn create(who: Anyone, shop: web::Data<Shop>, Json(lines): Json<Lines>) -> Result<Answer<Cart, 201>, Problem> {
-    let cart = shop.create_cart(who.caller.as_deref(), lines.items).await?;
+async fn create(who: Anyone, shop: web::Data<Shop>, lines: Keyed<Lines>) -> Result<Answer<Cart, 201>, Problem> {
+    let (caller, key) = (who.caller.as_deref(), lines.key(who.caller.as_deref()));
+    let cart = shop.create_cart(caller, key, lines.body.items).await?;
     let location = format!("/v1/carts/{}", cart.id);
     Ok(Answer::new(cart).at(location))
 }
@@ -118,9 +119,10 @@ async fn add(
     shop: web::Data<Shop>,
     Path(id): Path<CartId>,
     token: CartToken,
-    Json(line): Json<Line>,
+    line: Keyed<Line>,
 ) -> Served {
-    Ok(served(shop.add_to_cart(id, visitor(&who, &token), vec![line]).await?))
+    let key = line.key(who.caller.as_deref());
+    Ok(served(shop.add_to_cart(id, visitor(&who, &token), key, vec![line.body]).await?))
 }
 
 async fn change(

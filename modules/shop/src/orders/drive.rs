@@ -54,7 +54,7 @@ impl Shop {
     }
 
     async fn send(&self, order: &Placing, command: Command) -> Result<(), ShopError> {
-        let call = Call::internal("order-saga").within(Duration::from_secs(5));
+        let call = Call::current("order-saga").within(Duration::from_secs(5));
         match command {
             Command::Reserve => {
                 self.inventory.reserve(&call, self.reserve(order)?).await?;

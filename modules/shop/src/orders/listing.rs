@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use emporium_database::{Db, Failure};
 use emporium_inventory_api::Sku;
-use emporium_kernel::{Cursor, Limit, Page, Timestamp};
+use emporium_kernel::{Cursor, Limit, Newest, Page, Timestamp};
 use emporium_shop_api::OrderId;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,6 +26,10 @@ pub struct OwnOrderFilter {
     pub payment_status: Option<PaymentStatus>,
     /// Where its goods stand.
     pub fulfilment_status: Option<FulfilmentStatus>,
+    /// `total` also counts them.
+    pub include: Option<Include>,
+    /// The only order there is.
+    pub sort: Option<Newest>,
     /// Rows of a page.
     #[serde(default)]
     pub limit: Limit,
@@ -55,6 +59,8 @@ pub struct OrderFilter {
     pub to: Option<Timestamp>,
     /// `total` also counts them.
     pub include: Option<Include>,
+    /// The only order there is.
+    pub sort: Option<Newest>,
     /// Rows of a page.
     #[serde(default)]
     pub limit: Limit,
@@ -72,8 +78,8 @@ pub enum Include {
 
 impl From<OwnOrderFilter> for OrderFilter {
     fn from(own: OwnOrderFilter) -> Self {
-        let OwnOrderFilter { status, payment_status, fulfilment_status, limit, after } = own;
-        Self { status, payment_status, fulfilment_status, limit, after, ..Self::default() }
+        let OwnOrderFilter { status, payment_status, fulfilment_status, include, sort, limit, after } = own;
+        Self { status, payment_status, fulfilment_status, include, sort, limit, after, ..Self::default() }
     }
 }
 

@@ -9,7 +9,7 @@ use emporium_database::idempotency::{self, Seen};
 use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, Lane, refuse};
 use emporium_inventory_api::Sku;
-use emporium_kernel::{Caller, Idempotency, Money, Outage, Quantity, Timestamp};
+use emporium_kernel::{Caller, Idempotency, Money, Outage, Quantity, Timestamp, spawn_in_request};
 use emporium_shop_api::OrderId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -170,7 +170,7 @@ impl Shop {
         self: &Arc<Self>,
         begin: impl Future<Output = Result<Started, ShopError>> + Send + 'static,
     ) -> Result<Placement, ShopError> {
-        let begun = tokio::spawn(begin).await.unwrap_or_else(|_| Err(Outage::Internal.into()));
+        let begun = spawn_in_request(begin).await.unwrap_or_else(|_| Err(Outage::Internal.into()));
         match begun? {
             Started::Answered(placement) => Ok(*placement),
             Started::Driving { id, driving } => self.wait(id, driving).await,
@@ -184,7 +184,7 @@ impl Shop {
             let _place = place;
             shop.drive(order).await
         };
-        Started::Driving { id, driving: tokio::spawn(drive) }
+        Started::Driving { id, driving: spawn_in_request(drive) }
     }
 
     fn request(&self, buyer: &Caller, key: Idempotency, basket: Basket, expected_total: Option<Money>) -> Request {

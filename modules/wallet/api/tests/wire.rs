@@ -47,6 +47,8 @@ fn refusals_keep_their_codes_and_facts() {
     wire(&short, json!({"code": "insufficient_funds", "available": 3, "currency": "USD"}));
     wire(&WalletError::HoldEnded { state: HoldState::Voided }, json!({"code": "hold_ended", "state": "voided"}));
     wire(&WalletError::from(emporium_kernel::Outage::Busy), json!({"code": "busy"}));
+    let decided = WalletError::AlreadyDecided { state: "paid".to_owned() };
+    wire(&decided, json!({"code": "already_decided", "state": "paid"}));
     let states = [
         (HoldState::Captured, "captured"),
         (HoldState::Expired, "expired"),

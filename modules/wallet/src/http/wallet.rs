@@ -3,7 +3,8 @@
 use actix_web::web::Data;
 use emporium_auth_api::UserId;
 use emporium_kernel::{
-    Answer, Confirmed, Currency, Cursor, Idempotent, Limit, Path, Problem, Query, Routes, ServedPage, Staff, Timestamp,
+    Answer, Confirmed, Currency, Cursor, Idempotent, Limit, Newest, Path, Problem, Query, Routes, ServedPage, Staff,
+    Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,9 @@ struct Shown {
     from: Option<Timestamp>,
     /// Only before this instant.
     to: Option<Timestamp>,
+    /// The only order there is.
+    #[serde(rename = "sort")]
+    _sort: Option<Newest>,
     /// Rows of a page.
     #[serde(default)]
     limit: Limit,

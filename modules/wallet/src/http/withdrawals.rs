@@ -3,8 +3,8 @@
 use actix_web::web::Data;
 use emporium_database::{Db, refuse};
 use emporium_kernel::{
-    Answer, Confirmed, Idempotent, Money, Page, Path, PositiveMoney, Problem, Query, Routes, ServedPage, Staff,
-    Timestamp, Window,
+    Answer, Confirmed, Idempotent, Money, NewestFirst, Page, Path, PositiveMoney, Problem, Query, Routes, ServedPage,
+    Staff, Timestamp,
 };
 use emporium_wallet_api::{HoldId, TransferId, WalletError};
 use schemars::JsonSchema;
@@ -83,7 +83,7 @@ async fn ask(
 async fn list(
     access: Confirmed,
     ledger: Data<Ledger>,
-    window: Query<Window>,
+    window: Query<NewestFirst>,
 ) -> Result<ServedPage<WithdrawalView>, Problem> {
     let user = Some(access.caller.id.clone());
     let filter = Filter { user, status: None, limit: window.0.limit, after: window.0.after.map(|cursor| cursor.0) };

@@ -1,7 +1,9 @@
 //! Products for staff, and for suppliers their own.
 
 use actix_web::web;
-use emporium_kernel::{Answer, Cursor, IfMatch, Json, Limit, Path, Problem, Prose, Query, Routes, Seller, ServedPage};
+use emporium_kernel::{
+    Answer, Cursor, IfMatch, Json, Keyed, Limit, Path, Problem, Prose, Query, Routes, Seller, ServedPage,
+};
 use emporium_shop_api::ProductId;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,11 +26,12 @@ pub(super) fn routes() -> Routes {
 async fn create(
     seller: Seller,
     shop: web::Data<Shop>,
-    Json(new): Json<NewProduct>,
+    new: Keyed<NewProduct>,
 ) -> Result<Answer<Product, 201>, Problem> {
+    let (key, new) = (new.key(Some(&seller.caller)), new.body);
     let supplier = own(&seller, new.supplier())?;
     let categories = shop.category_slugs(new.categories()).await?;
-    let product = shop.create_product(&seller.call, new.into_draft(categories, supplier)?).await?;
+    let product = shop.create_product(&seller.call, key, new.into_draft(categories, supplier)?).await?;
     let (place, version) = (format!("/v1/admin/products/{}", product.id), product.version);
     Ok(Answer::new(product).at(place).version(version))
 }
@@ -87,8 +90,9 @@ fn scope(seller: &Seller) -> Option<String> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Search {
-    /// Words to find in title, SKU, categories, tags and description; each may be the beginning of one. By relevance, the
-    /// newest 5,000 that are found are ranked and counted; other orders have all.
+    /// Up to eight words to find in title, SKU, categories, tags and description (of each product, 200 words are known
+    /// beside its SKUs); each may be the beginning of one. Where every word is in 5,000 products or more, the newest 1,000
+    /// that are found are ranked by relevance and counted; other orders have all.
     q: Option<Prose<200>>,
     status: Option<Status>,
     /// The user id of a supplier.
