@@ -1,5 +1,6 @@
 //! The two listeners of a process and everything that runs beside them.
 
+mod client;
 mod edge;
 mod management;
 mod workers;
@@ -100,7 +101,8 @@ impl Server {
 
     fn public_listener(&self, draining: &Draining) -> anyhow::Result<actix_web::dev::Server> {
         let metrics = edge::metrics()?;
-        let edge = edge::Edge { clock: self.clock.clone(), random: self.random.clone() };
+        let proxies = self.settings.general.proxies.as_slice().into();
+        let edge = edge::Edge { clock: self.clock.clone(), random: self.random.clone(), proxies };
         let (modules, draining) = (self.modules.clone(), draining.clone());
         let docs = self.settings.general.docs.enabled.then(|| edge::Docs::of(&self.modules.routes()));
         let server = HttpServer::new(move || {

@@ -10,6 +10,7 @@ use anyhow::{Context, anyhow};
 use emporium_database::Url;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use ipnet::IpNet;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,8 @@ pub struct General {
     pub data: PathBuf,
     /// Address of the public listener.
     pub listen: String,
+    /// Reverse proxies whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpNet>,
     /// Threads that serve requests; 0 for as many as there are cores.
     pub workers: usize,
     /// The management listener.
@@ -266,6 +269,7 @@ fn all_in_data(layers: Figment) -> Figment {
 struct Known {
     data: IgnoredAny,
     listen: IgnoredAny,
+    proxies: IgnoredAny,
     workers: IgnoredAny,
     management: IgnoredAny,
     log: IgnoredAny,

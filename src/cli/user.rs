@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use clap::Subcommand;
-use emporium_auth::{Name, NewPassword, Users};
+use emporium_auth::{Name, NewPassword, UserFilter, Users};
 use emporium_auth_api::{AuthError, Email, FindUser, User, UserId};
 use emporium_kernel::{Role, Window};
 use serde::Serialize;
@@ -179,7 +179,7 @@ async fn list(context: &Context, limit: u8, after: Option<String>) -> anyhow::Re
     let opened = context.open(Mode::ReadOnly)?;
     let asked = serde_json::json!({"limit": limit, "after": after});
     let window: Window = serde_json::from_value(asked)?;
-    let page = opened.module::<Users>("auth")?.list_users(window).await.map_err(refused)?;
+    let page = opened.module::<Users>("auth")?.list_users(UserFilter::default(), window).await.map_err(refused)?;
     context.out.show(&page, |page| page.data.iter().map(line).collect::<Vec<_>>().join("\n"));
     Ok(0)
 }

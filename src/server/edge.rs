@@ -1,6 +1,7 @@
 //! The outermost layer of the public listener: request id, call context, safe headers, and no panic to the outside.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -14,8 +15,9 @@ use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use actix_web_prom::{PrometheusMetrics, PrometheusMetricsBuilder};
 use emporium_kernel::{Call, Clock, Outage, Problem, Random, RequestId, Routes, in_request, metric, openapi};
 use futures_util::FutureExt;
+use ipnet::IpNet;
 
-use super::{Draining, management};
+use super::{Draining, client, management};
 use crate::wiring::Modules;
 
 /// What the layer needs.
@@ -25,6 +27,8 @@ pub struct Edge {
     pub clock: Clock,
     /// For request ids.
     pub random: Random,
+    /// Whose word counts for where a request comes from.
+    pub proxies: Arc<[IpNet]>,
 }
 
 /// Requests by route, method and status.
@@ -67,12 +71,13 @@ pub async fn layer(
 
 fn call_of(request: &ServiceRequest) -> Call {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let edge = request.app_data::<web::Data<Edge>>();
     let id = header("X-Request-Id").and_then(RequestId::parse);
     let id = id.unwrap_or_else(|| {
-        let edge = request.app_data::<web::Data<Edge>>();
         edge.map_or_else(|| Call::internal("edge").request, |edge| RequestId::new(edge.clock.now(), &edge.random))
     });
     let mut call = Call::new(id, Call::PATIENCE);
+    call.peer = client::address(request, edge.map_or(&[], |edge| &edge.proxies));
     call.traceparent = header("traceparent").filter(|text| text.len() == 55).map(Into::into);
     call
 }

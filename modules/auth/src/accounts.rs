@@ -4,19 +4,31 @@ use std::collections::BTreeSet;
 
 use emporium_auth_api::{AuthError, Email, FindUser, Grant, SessionId, User, UserId};
 use emporium_database::{Database, Db, Stale};
-use emporium_kernel::{Line, Outage, Page, Role, Window};
+use emporium_kernel::{Call, Line, Outage, Page, Role, Window};
 
+use crate::listing::{self, UserFilter};
 use crate::password::NewPassword;
 use crate::sessions::{self, End};
 use crate::users::{self, NewUser};
-use crate::{Done, Users};
+use crate::{Done, Users, place, throttle};
 
 /// What a user is called: 1 to 100 characters.
 pub type Name = Line<100>;
 
 /// Users, newest first, from a database that may be open for reading only.
-pub async fn list_users(database: &Database, window: Window) -> Result<Page<User>, AuthError> {
-    database.read(move |db| users::list(db, &window)).await
+pub async fn list_users(database: &Database, filter: UserFilter, window: Window) -> Result<Page<User>, AuthError> {
+    database.read(move |db| listing::list(db, &filter, &window)).await
+}
+
+/// What staff change of a user; what is absent stays.
+#[derive(Clone, Debug, Default)]
+pub struct UserChange {
+    /// What the user is called.
+    pub name: Option<Name>,
+    /// All the roles.
+    pub roles: Option<BTreeSet<Role>>,
+    /// Whether the user may no longer log in.
+    pub disabled: Option<bool>,
 }
 
 impl Users {
@@ -32,6 +44,11 @@ impl Users {
         let user = new.clone().into_user();
         self.database.write(move |db| users::insert(db, &new)).await?;
         Ok(user)
+    }
+
+    /// Counts somebody who wants to register.
+    pub(crate) fn may_register(&self, call: &Call) -> Result<(), AuthError> {
+        self.registration_rate.take(&place::of(call.peer), self.clock.now())
     }
 
     /// Refuses what [`Users::create_user`] refuses, and makes nobody.
@@ -58,8 +75,31 @@ impl Users {
     }
 
     /// Users, newest first.
-    pub async fn list_users(&self, window: Window) -> Result<Page<User>, AuthError> {
-        list_users(&self.database, window).await
+    pub async fn list_users(&self, filter: UserFilter, window: Window) -> Result<Page<User>, AuthError> {
+        list_users(&self.database, filter, window).await
+    }
+
+    /// Changes a user. The last admin stays one.
+    pub async fn change_user(&self, id: UserId, change: UserChange) -> Result<User, AuthError> {
+        let now = self.clock.now();
+        let work = move |db: &mut Db, user: &User| {
+            if let Some(name) = &change.name {
+                users::set_name(db, &user.id, name)?;
+            }
+            let had: BTreeSet<Role> = user.roles.iter().copied().collect();
+            if let Some(roles) = change.roles.as_ref().filter(|roles| **roles != had) {
+                users::set_roles(db, &user.id, roles)?;
+            }
+            if let Some(disabled) = change.disabled.filter(|disabled| *disabled != user.disabled) {
+                users::set_disabled(db, &user.id, disabled)?;
+                if disabled {
+                    sessions::end_all(db, &user.id, End::Disabled, now)?;
+                }
+            }
+            let was_admin = had.contains(&Role::Admin) && !user.disabled;
+            if was_admin { users::keep_an_admin(db) } else { Ok(()) }
+        };
+        self.change(FindUser::Id(id), work).await
     }
 
     /// Looks a user up by address or id.
@@ -117,11 +157,15 @@ impl Users {
 
     /// Sets a user's password and ends all sessions.
     pub async fn set_password(&self, who: FindUser, password: NewPassword) -> Result<User, AuthError> {
-        self.check_password(who.clone(), &password).await?;
+        let known = self.check_password(who.clone(), &password).await?;
+        let account = Email::parse(&known.email).map(|email| self.account_of(&email));
         let hash = self.hashing.hash(password.into_password()).await?;
         let now = self.clock.now();
         let set = move |db: &mut Db, user: &User| {
             users::set_password(db, &user.id, &hash)?;
+            if let Some(account) = &account {
+                throttle::forgive(db, account)?;
+            }
             sessions::end_all(db, &user.id, End::Password, now)
         };
         self.change(who, set).await

@@ -1,6 +1,7 @@
 //! The public routes of auth.
 
 mod sessions;
+mod users;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
@@ -19,13 +20,16 @@ use crate::secret::Secret;
 pub fn routes() -> Routes {
     Routes::new("auth")
         .post("/v1/auth/register", register, "Registers a customer.")
+        .limited()
         .post("/v1/auth/login", login, "Logs in with address and password.")
+        .limited()
         .post("/v1/auth/refresh", refresh, "Exchanges a refresh token for new tokens; each is good once.")
         .post("/v1/auth/logout", logout, "Ends the session of a refresh token.")
         .post("/v1/auth/bootstrap", bootstrap, "Makes the first admin from the one-time secret in the data folder.")
         .get("/v1/me", me, "Who the caller is.")
         .get("/.well-known/jwks.json", jwks, "The public keys that verify access tokens.")
         .and(sessions::routes())
+        .and(users::routes())
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -105,14 +109,15 @@ fn private(tokens: Tokens) -> Answer<Tokens> {
     Answer::new(tokens).header(CACHE_CONTROL, "no-store".to_owned())
 }
 
-async fn register(_: Public, users: Data<Users>, body: Json<Register>) -> Result<Answer<Registered, 201>, Problem> {
+async fn register(who: Public, users: Data<Users>, body: Json<Register>) -> Result<Answer<Registered, 201>, Problem> {
     let Register { email, password, name } = body.0;
+    users.may_register(&who.call)?;
     let user = users.create_user(email, name, password, [Role::Customer].into()).await.map_err(problem)?;
     Ok(Answer::new(user.into()))
 }
 
-async fn login(_: Public, users: Data<Users>, body: Json<Login>) -> Result<Answer<Tokens>, Problem> {
-    Ok(private(users.login(body.0.email, body.0.password).await?))
+async fn login(who: Public, users: Data<Users>, body: Json<Login>) -> Result<Answer<Tokens>, Problem> {
+    Ok(private(users.login(&who.call, body.0.email, body.0.password).await?))
 }
 
 async fn refresh(_: Public, users: Data<Users>, body: Json<Refresh>) -> Result<Answer<Tokens>, Problem> {

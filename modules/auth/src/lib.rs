@@ -4,30 +4,37 @@ mod accounts;
 mod bootstrap;
 mod hashing;
 mod http;
+mod listing;
 mod logins;
 mod password;
+mod place;
+mod rate;
 mod refresh_token;
 mod schema;
 mod secret;
 mod sessions;
 mod settings;
 mod signing;
+mod throttle;
 mod users;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_lc_rs::hmac;
 use emporium_auth_api::{Auth, AuthError, FindUser, Grant, KeySet, User};
 use emporium_database::{Database, Failure, Lane, Migrations, OpenError, ReadCache, Url, embedded, idempotency};
 use emporium_kernel::{Call, Clock, Random};
 
-pub use accounts::{Name, list_users};
+pub use accounts::{Name, UserChange, list_users};
 pub use http::routes;
+pub use listing::UserFilter;
 pub use password::NewPassword;
 pub use settings::Settings;
 
 use hashing::Hashing;
+use rate::Rate;
 use refresh_token::RefreshKeys;
 use signing::SigningKey;
 
@@ -79,6 +86,10 @@ pub struct Users {
     key: SigningKey,
     refresh_keys: RefreshKeys,
     hashing: Hashing,
+    /// Hides the addresses whose failed logins are counted.
+    account_key: hmac::Key,
+    login_rate: Rate,
+    registration_rate: Rate,
     /// By id and by address.
     known: ReadCache<User>,
     /// By session: what was granted, and whether it has been taken back.
@@ -117,8 +128,26 @@ impl Users {
             bootstrap::prepare(&database, data_dir, clock.now(), &random)?;
         }
         let (refresh_keys, data_dir) = (RefreshKeys::of(&key), data_dir.to_owned());
+        let account_key = key.derive("auth/account/1");
+        let no_memory = || AuthOpenError::Settings("the places of requests cannot be remembered".to_owned());
+        let login_rate = Rate::of(settings.logins_a_minute).ok_or_else(no_memory)?;
+        let registration_rate = Rate::of(settings.registrations_a_minute).ok_or_else(no_memory)?;
         let (known, revoked) = (database.cache(KNOWN_USERS), database.cache(KNOWN_GRANTS));
-        Ok(Arc::new(Self { database, settings, data_dir, key, refresh_keys, hashing, known, revoked, clock, random }))
+        Ok(Arc::new(Self {
+            database,
+            settings,
+            data_dir,
+            key,
+            refresh_keys,
+            hashing,
+            account_key,
+            login_rate,
+            registration_rate,
+            known,
+            revoked,
+            clock,
+            random,
+        }))
     }
 
     /// The database.
@@ -131,6 +160,7 @@ impl Users {
         let now = self.clock.now();
         let prune = move |db: &mut emporium_database::Db| {
             sessions::prune(db, now)?;
+            throttle::prune(db, now)?;
             idempotency::prune(db, now).map(drop)
         };
         self.database.write_in(Lane::Continuation, prune).await

@@ -1,6 +1,11 @@
 //! Logging in, staying logged in, logging out.
 
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use emporium_auth_api::{AUDIENCE, AuthError, CLIENT_ID, Claims, Email, ISSUER, SessionId};
+use emporium_database::Db;
+use emporium_kernel::Call;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -9,7 +14,8 @@ use crate::password::Password;
 use crate::refresh_token::RefreshToken;
 use crate::secret::Secret;
 use crate::sessions::{self, Granted, NewSession, Rotated, Rotation};
-use crate::{Users, users};
+use crate::throttle::{self, Admitted, Attempt};
+use crate::{Users, place, users};
 
 /// What a client uses from now on.
 #[derive(Serialize, JsonSchema)]
@@ -26,12 +32,16 @@ pub(crate) struct Tokens {
 
 impl Users {
     /// Begins a session. An unknown address, a wrong password and a disabled user get the same answer after the same
-    /// work.
-    pub(crate) async fn login(&self, email: Email, password: Password) -> Result<Tokens, AuthError> {
+    /// work; after some of them in a row, even the right password has to wait.
+    pub(crate) async fn login(&self, call: &Call, email: Email, password: Password) -> Result<Tokens, AuthError> {
+        let attempt = self.attempt(&email, call);
+        self.login_rate.take(&attempt.place, attempt.now)?;
+        let admitted = self.admit(&attempt).await?;
         let found = self.database.read(move |db| users::credentials(db, &email)).await?;
         let hash = found.as_ref().map(|credentials| credentials.hash.clone());
         let verdict = self.hashing.check(password, hash).await?;
         let (Some(checked), Checked::Right { stronger }) = (found, verdict) else {
+            self.database.write(move |db| throttle::failed(db, &attempt, &admitted)).await?;
             return Err(AuthError::InvalidCredentials);
         };
         let now = self.clock.now();
@@ -39,8 +49,31 @@ impl Users {
         let token = self.refresh_keys.first(id.clone(), &self.random);
         let expires_at = now.plus(self.settings.session_life());
         let new = NewSession { id, checked, stronger, refresh_hash: token.hash(), now, expires_at };
-        let granted = self.database.write(move |db| sessions::begin(db, &new)).await?;
+        let begin = move |db: &mut Db| {
+            throttle::succeeded(db, &attempt)?;
+            sessions::begin(db, &new)
+        };
+        let granted = self.database.write(begin).await?;
         self.tokens(granted, token)
+    }
+
+    /// A try to log in to what belongs to an address.
+    pub(crate) fn attempt(&self, email: &Email, call: &Call) -> Attempt {
+        Attempt { account: self.account_of(email), place: place::of(call.peer), now: self.clock.now() }
+    }
+
+    /// What the failures of an address are counted by: nobody who reads the table learns which addresses were tried.
+    pub(crate) fn account_of(&self, email: &Email) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.account_key, email.as_str().as_bytes()))
+    }
+
+    /// Most tries have nothing against them and change nothing.
+    async fn admit(&self, attempt: &Attempt) -> Result<Admitted, AuthError> {
+        let (looked, tried) = (attempt.clone(), attempt.clone());
+        match self.database.read(move |db| throttle::look(db, &looked)).await? {
+            Some(admitted) => Ok(admitted),
+            None => self.database.write(move |db| throttle::admit(db, &tried)).await,
+        }
     }
 
     /// Exchanges a refresh token for the next one and a fresh access token.

@@ -41,3 +41,22 @@ diesel::table! {
         created_at -> BigInt,
     }
 }
+
+diesel::table! {
+    login_failure (account, place) {
+        account -> Text,
+        place -> Text,
+        failures -> BigInt,
+        last_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    known_place (account, place) {
+        account -> Text,
+        place -> Text,
+        last_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(users, user_roles);

@@ -18,7 +18,7 @@ const PRUNED_AT_ONCE: i64 = 500;
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The user logged out.
+    /// The user logged out, or an admin did so.
     Logout,
     /// A refresh token was used again.
     Reuse,
@@ -253,8 +253,8 @@ pub(crate) fn list(db: &mut Db, live: &Live, window: &Window) -> Done<Page<Sessi
 }
 
 /// Ends one session of a user; `false` when the user has no such session. Doing it again changes nothing.
-pub(crate) fn end_own(db: &mut Db, live: &Live, id: &SessionId) -> Done<bool> {
-    let end = (live.now.micros(), End::Logout.name());
+pub(crate) fn end_one(db: &mut Db, live: &Live, id: &SessionId, why: End) -> Done<bool> {
+    let end = (live.now.micros(), why.name());
     let own = live_of(live).filter(sessions::id.eq(id.as_str()));
     diesel::update(own).set((sessions::ended_at.eq(end.0), sessions::end_reason.eq(end.1))).execute(db)?;
     let ended: i64 = sessions::table

@@ -28,6 +28,10 @@ pub struct Settings {
     pub hashing_at_once: usize,
     /// How many more may wait for that; the next is told to come back (503).
     pub hashing_waiting: usize,
+    /// How often one address may log in, a minute; 0 for any number. Above it, 429.
+    pub logins_a_minute: u32,
+    /// How many users one address may register, a minute; 0 for any number.
+    pub registrations_a_minute: u32,
     #[serde(skip)]
     cheap_hashes: bool,
 }
@@ -49,6 +53,8 @@ impl Default for Settings {
             argon2_lanes: 1,
             hashing_at_once: 0,
             hashing_waiting: 32,
+            logins_a_minute: 300,
+            registrations_a_minute: 100,
             cheap_hashes: false,
         }
     }

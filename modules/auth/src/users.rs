@@ -6,7 +6,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 use emporium_auth_api::{AuthError, Email, FindUser, User, UserId};
 use emporium_database::prelude::*;
 use emporium_database::{Db, refuse};
-use emporium_kernel::{Page, Role, Timestamp, Window};
+use emporium_kernel::{Role, Timestamp};
 
 use crate::Done;
 use crate::schema::{bootstrap, user_roles, users};
@@ -143,8 +143,8 @@ pub(crate) fn confirm(db: &mut Db, checked: &Credentials, stronger: Option<&str>
     Ok(confirmed > 0)
 }
 
-type Row = (String, String, String, i32, i64);
-const COLUMNS: (users::id, users::email, users::name, users::disabled, users::created_at) =
+pub(crate) type Row = (String, String, String, i32, i64);
+pub(crate) const COLUMNS: (users::id, users::email, users::name, users::disabled, users::created_at) =
     (users::id, users::email, users::name, users::disabled, users::created_at);
 
 /// Looks a user up.
@@ -167,24 +167,23 @@ pub(crate) fn version(db: &mut Db, id: &UserId) -> Done<Option<i64>> {
     Ok(users::table.filter(users::id.eq(id.as_str())).select(users::version).first(db).optional()?)
 }
 
-/// A page of users, newest first.
-pub(crate) fn list(db: &mut Db, window: &Window) -> Done<Page<User>> {
-    let newest = (users::created_at.desc(), users::id.desc());
-    let rows: Vec<Row> = match &window.after {
-        None => users::table.select(COLUMNS).order(newest).limit(window.limit.probe()).load(db)?,
-        Some(after) => {
-            let (at, id) = &after.0;
-            let same_instant = users::created_at.eq(*at).and(users::id.lt(id));
-            users::table
-                .filter(users::created_at.lt(*at).or(same_instant))
-                .select(COLUMNS)
-                .order(newest)
-                .limit(window.limit.probe())
-                .load(db)?
-        }
-    };
-    let users = with_roles(db, rows)?;
-    Ok(Page::of(users, window.limit, |user| (user.created_at.micros(), user.id.clone())))
+/// Refuses a change after which nobody could decide who runs the shop. Until this transaction ends, no other one changes
+/// an admin: of two that take the role from each other, one is refused.
+pub(crate) fn keep_an_admin(db: &mut Db) -> Done<()> {
+    let admins = user_roles::table.filter(user_roles::role.eq(Role::Admin.name())).select(user_roles::user_id);
+    let admins: Vec<String> = admins.order(user_roles::user_id).load(db)?;
+    let mut active = 0;
+    for id in &admins {
+        let enabled = users::table.filter(users::id.eq(id).and(users::disabled.eq(0)));
+        active += diesel::update(enabled).set(users::version.eq(users::version)).execute(db)?;
+    }
+    if active == 0 { refuse(AuthError::LastAdmin) } else { Ok(()) }
+}
+
+/// Changes what a user is called.
+pub(crate) fn set_name(db: &mut Db, id: &UserId, name: &str) -> Done<()> {
+    diesel::update(users::table.filter(users::id.eq(id.as_str()))).set(users::name.eq(name)).execute(db)?;
+    Ok(())
 }
 
 /// Whether anybody is an admin, disabled or not.
@@ -193,7 +192,8 @@ pub(crate) fn has_admin(db: &mut Db) -> Done<bool> {
     Ok(admins > 0)
 }
 
-fn with_roles(db: &mut Db, rows: Vec<Row>) -> Done<Vec<User>> {
+/// The users of these rows, with their roles.
+pub(crate) fn with_roles(db: &mut Db, rows: Vec<Row>) -> Done<Vec<User>> {
     let ids: Vec<&str> = rows.iter().map(|row| row.0.as_str()).collect();
     let found: Vec<(String, String)> = user_roles::table
         .filter(user_roles::user_id.eq_any(ids))

@@ -4,7 +4,7 @@ mod common;
 
 use actix_web::test::TestRequest;
 use common::{House, PASSWORD, address, password};
-use emporium_auth::{Settings, list_users};
+use emporium_auth::{Settings, UserFilter, list_users};
 use emporium_auth_api::{Auth, AuthError, FindUser};
 use emporium_kernel::{Authenticator, Call, Freshness, Role, Window};
 use futures_util::future::join_all;
@@ -58,7 +58,7 @@ async fn an_address_belongs_to_one_user_even_when_many_ask_at_once() {
     assert_eq!((count(201), count(409)), (1, 7));
     let refused = replies.iter().find(|reply| reply.status == 409).expect("one was refused");
     assert_eq!(refused.text("code"), "email_taken");
-    assert_eq!(house.users.list_users(Window::default()).await.expect("lists").data.len(), 1);
+    assert_eq!(house.users.list_users(UserFilter::default(), Window::default()).await.expect("lists").data.len(), 1);
 }
 
 #[actix_web::test]
@@ -118,7 +118,7 @@ async fn bad_input_is_refused_with_field_and_code_and_changes_nothing() {
     assert_eq!(missing.refusal(), (422, "password".to_owned(), "required".to_owned()));
     let too_long = house.login("ada@example.com", &long).await;
     assert_eq!(too_long.refusal(), (422, "password".to_owned(), "password_too_long".to_owned()));
-    assert!(house.users.list_users(Window::default()).await.expect("lists").data.is_empty());
+    assert!(house.users.list_users(UserFilter::default(), Window::default()).await.expect("lists").data.is_empty());
 }
 
 #[actix_web::test]
@@ -144,7 +144,7 @@ async fn a_flood_of_logins_is_told_to_come_back() {
     assert!(count(201) >= 1 && count(503) >= 1 && count(201) + count(503) == 8);
     let busy = replies.iter().find(|reply| reply.status == 503).expect("one was refused");
     assert_eq!((busy.text("code").as_str(), busy.headers.contains_key("retry-after")), ("busy", true));
-    let kept = house.users.list_users(Window::default()).await.expect("lists").data.len();
+    let kept = house.users.list_users(UserFilter::default(), Window::default()).await.expect("lists").data.len();
     assert_eq!(kept, count(201));
 }
 
@@ -205,7 +205,7 @@ async fn users_are_listed_newest_first_page_by_page() {
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
         let window = serde_json::from_value(json!({"limit": 2, "after": after})).expect("a window");
-        let page = list_users(house.users.database(), window).await.expect("lists");
+        let page = list_users(house.users.database(), UserFilter::default(), window).await.expect("lists");
         seen.extend(page.data);
         after = page.next_cursor;
         if after.is_none() {

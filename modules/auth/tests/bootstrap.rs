@@ -63,7 +63,12 @@ async fn two_uses_at_once_make_one_admin() {
     let mut statuses = [one.status, two.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 403]);
-    let users = house.users.list_users(emporium_kernel::Window::default()).await.expect("lists").data;
+    let users = house
+        .users
+        .list_users(emporium_auth::UserFilter::default(), emporium_kernel::Window::default())
+        .await
+        .expect("lists")
+        .data;
     assert_eq!(users.iter().map(|user| user.roles.clone()).collect::<Vec<_>>(), [[Role::Customer, Role::Admin]]);
 }
 

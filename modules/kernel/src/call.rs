@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -98,6 +99,8 @@ pub struct Call {
     pub caller: Option<Arc<Caller>>,
     /// W3C `traceparent`, when the request came with one.
     pub traceparent: Option<Arc<str>>,
+    /// The address of the client, on the process that it reached; neighbours are not told.
+    pub peer: Option<IpAddr>,
     deadline: Instant,
 }
 
@@ -109,7 +112,7 @@ impl Call {
     pub fn new(request: RequestId, patience: Duration) -> Self {
         #[expect(clippy::disallowed_methods, reason = "deadlines are monotonic and never leave the process")]
         let now = Instant::now();
-        Self { request, caller: None, traceparent: None, deadline: now + patience }
+        Self { request, caller: None, traceparent: None, peer: None, deadline: now + patience }
     }
 
     /// A call of our own, not caused by a request.
@@ -125,8 +128,8 @@ impl Call {
     /// The same call with time of its own: for the parts of work that takes longer than a request may.
     #[must_use]
     pub fn afresh(&self) -> Self {
-        let Self { caller, traceparent, .. } = self.clone();
-        Self { caller, traceparent, ..Self::new(self.request.clone(), Self::PATIENCE) }
+        let Self { caller, traceparent, peer, .. } = self.clone();
+        Self { caller, traceparent, peer, ..Self::new(self.request.clone(), Self::PATIENCE) }
     }
 
     /// The same call for this user.

@@ -175,12 +175,17 @@ pub trait Fault: std::error::Error + Serialize + DeserializeOwned + From<Outage>
 
     /// The failure of the machinery behind it, when it is not a refusal.
     fn outage(&self) -> Option<Outage>;
+
+    /// How long the client should wait before it tries again, in seconds.
+    fn retry_after_secs(&self) -> Option<u32> {
+        self.outage().and_then(Outage::retry_after_secs)
+    }
 }
 
 impl<E: Fault> From<E> for Problem {
     fn from(fault: E) -> Self {
         let mut problem = Problem::new(fault.status(), "internal", fault.to_string());
-        problem.retry_after = fault.outage().and_then(|o| o.retry_after_secs());
+        problem.retry_after = fault.retry_after_secs();
         if let Ok(Value::Object(mut facts)) = serde_json::to_value(&fault) {
             if let Some(Value::String(code)) = facts.remove("code") {
                 problem.code = code;

@@ -96,6 +96,9 @@ impl Operation {
             self.parameters.push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
             self.fails(&[404]);
         }
+        if route.limited {
+            self.fails(&[429]);
+        }
         self.fails(&[500, 503]);
         let mut operation = json!({
             "tags": [route.tag],
@@ -136,6 +139,7 @@ pub struct Route {
     pub tag: &'static str,
     /// One sentence.
     pub summary: &'static str,
+    limited: bool,
     describe: fn(&mut Operation, &mut SchemaGenerator),
     mount: Arc<dyn Fn() -> actix_web::Route + Send + Sync>,
 }
@@ -209,6 +213,7 @@ impl Routes {
             path: path.to_owned(),
             tag: self.tag,
             summary,
+            limited: false,
             describe: |operation, schemas| {
                 Args::describe(operation, schemas);
                 H::Output::describe_answer(operation, schemas);
@@ -229,6 +234,15 @@ impl Routes {
             let mount = route.mount.clone();
             route.mount =
                 Arc::new(move || mount().wrap(from_fn(move |request, next| crate::room::admit(room, request, next))));
+        }
+        self
+    }
+
+    /// Says of the route that was declared last that it answers 429 to whom asks too often.
+    #[must_use]
+    pub fn limited(mut self) -> Self {
+        if let Some(route) = self.list.last_mut() {
+            route.limited = true;
         }
         self
     }

@@ -152,6 +152,15 @@ pub enum AuthError {
     /// The bootstrap secret is wrong or used up, or there is an admin already.
     #[error("this bootstrap secret is not valid")]
     InvalidBootstrapSecret,
+    /// Too many wrong tries, or too many requests from one place.
+    #[error("too many tries; come back in {retry_after_secs} seconds")]
+    TooManyAttempts {
+        /// When to come back.
+        retry_after_secs: u32,
+    },
+    /// Without this user nobody could decide any more who runs the shop.
+    #[error("this is the last admin; make another one first")]
+    LastAdmin,
     /// The password is too easy to guess.
     #[error("this password is refused: {reason}")]
     WeakPassword {
@@ -169,7 +178,8 @@ impl Fault for AuthError {
         use actix_web::http::StatusCode;
         match self {
             AuthError::UnknownUser | AuthError::UnknownSession => StatusCode::NOT_FOUND,
-            AuthError::EmailTaken => StatusCode::CONFLICT,
+            AuthError::EmailTaken | AuthError::LastAdmin => StatusCode::CONFLICT,
+            AuthError::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             AuthError::InvalidCredentials | AuthError::InvalidRefreshToken => StatusCode::UNAUTHORIZED,
             AuthError::InvalidBootstrapSecret => StatusCode::FORBIDDEN,
             AuthError::WeakPassword { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -181,6 +191,13 @@ impl Fault for AuthError {
         match self {
             AuthError::Outage(outage) => Some(*outage),
             _ => None,
+        }
+    }
+
+    fn retry_after_secs(&self) -> Option<u32> {
+        match self {
+            AuthError::TooManyAttempts { retry_after_secs } => Some(*retry_after_secs),
+            other => other.outage().and_then(Outage::retry_after_secs),
         }
     }
 }

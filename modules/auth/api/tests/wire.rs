@@ -58,10 +58,13 @@ fn refusals_keep_their_codes() {
         (AuthError::UnknownUser, "unknown_user"),
         (AuthError::UnknownSession, "unknown_session"),
         (AuthError::EmailTaken, "email_taken"),
+        (AuthError::LastAdmin, "last_admin"),
         (AuthError::InvalidCredentials, "invalid_credentials"),
         (AuthError::InvalidRefreshToken, "invalid_refresh_token"),
         (AuthError::InvalidBootstrapSecret, "invalid_bootstrap_secret"),
     ];
     codes.into_iter().for_each(|(error, code)| wire(&error, json!({"code": code})));
+    let wait = AuthError::TooManyAttempts { retry_after_secs: 9 };
+    wire(&wait, json!({"code": "too_many_attempts", "retry_after_secs": 9}));
     wire(&AuthError::WeakPassword { reason: "why".to_owned() }, json!({"code": "weak_password", "reason": "why"}));
 }

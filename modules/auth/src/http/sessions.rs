@@ -20,9 +20,9 @@ pub(super) fn routes() -> Routes {
         .delete("/v1/me/sessions/{id}", end, "Ends one session of the caller.")
 }
 
-/// A session as its user sees it.
+/// A session as its user and admins see it.
 #[derive(Serialize, JsonSchema)]
-struct SessionView {
+pub(super) struct SessionView {
     id: SessionId,
     /// Whether it is the one of this request.
     current: bool,
@@ -32,6 +32,14 @@ struct SessionView {
     refreshed_at: Timestamp,
     /// When it ends if it is not renewed; never later than its life allows.
     expires_at: Timestamp,
+}
+
+impl SessionView {
+    /// How it looks from the session `current`.
+    pub(super) fn of(session: Session, current: &str) -> Self {
+        let Session { id, created_at, refreshed_at, expires_at } = session;
+        Self { current: id.as_str() == current, id, created_at, refreshed_at, expires_at }
+    }
 }
 
 fn user_of(caller: &Caller) -> Result<UserId, Problem> {
@@ -47,19 +55,13 @@ async fn list(
     let live = Live { user, now: users.clock.now(), idle: users.settings.session_idle() };
     let window = Window::from(window.0);
     let page: Page<Session> = users.database.read(move |db| sessions::list(db, &live, &window)).await?;
-    Ok(ServedPage::new(page.map(|Session { id, created_at, refreshed_at, expires_at }| SessionView {
-        current: id.as_str() == current,
-        id,
-        created_at,
-        refreshed_at,
-        expires_at,
-    })))
+    Ok(ServedPage::new(page.map(|session| SessionView::of(session, &current))))
 }
 
 async fn end(who: SignedIn, users: Data<Users>, session: Path<SessionId>) -> Result<Answer<(), 204>, Problem> {
     let live = Live { user: user_of(&who.caller)?, now: users.clock.now(), idle: users.settings.session_idle() };
     let id = session.0.clone();
-    let ended = users.change_session(session.0, move |db| sessions::end_own(db, &live, &id)).await?;
+    let ended = users.change_session(session.0, move |db| sessions::end_one(db, &live, &id, End::Logout)).await?;
     if ended { Ok(Answer::new(())) } else { Err(AuthError::UnknownSession.into()) }
 }
 

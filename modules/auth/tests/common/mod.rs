@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix_web::http::header::HeaderMap;
-use actix_web::{App, test, web};
+use actix_web::{App, HttpMessage, test, web};
 use diesel::prelude::*;
 use emporium_auth::{AuthOpenError, Name, NewPassword, Settings, Users, routes};
 use emporium_auth_api::{AuthError, Email, User, Verifier};
 use emporium_database::Url;
-use emporium_kernel::{Authenticator, Clock, ManualClock, Random, Role, Timestamp};
+use emporium_kernel::{Authenticator, Call, Clock, ManualClock, Random, Role, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -107,13 +107,20 @@ impl House {
     }
 
     pub async fn send(&self, request: test::TestRequest) -> Reply {
+        self.send_for(Call::internal("test"), request).await
+    }
+
+    /// Sends a request as the outermost layer of a server passes it on.
+    pub async fn send_for(&self, call: Call, request: test::TestRequest) -> Reply {
         let authenticator: Arc<dyn Authenticator> = Arc::new(self.verifier.clone());
         let app = App::new()
             .app_data(web::Data::from(self.users.clone()))
             .app_data(web::Data::from(authenticator))
             .configure(|app| routes().mount(app));
         let app = test::init_service(app).await;
-        let response = test::call_service(&app, request.to_request()).await;
+        let request = request.to_request();
+        request.extensions_mut().insert(call);
+        let response = test::call_service(&app, request).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = test::read_body(response).await;
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
