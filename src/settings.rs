@@ -139,6 +139,8 @@ pub struct Overrides {
     pub modules: Option<Vec<String>>,
     /// `payments.deposits`, which only `demo` overrides.
     pub deposits: Option<String>,
+    /// `auth.mail.transport`, which only `demo` overrides.
+    pub mail: Option<String>,
     /// `log.level`, which commands that print override.
     pub log_level: Option<String>,
     /// Whether every module is held and keeps its data in the data folder, whatever is configured: for data that is
@@ -212,6 +214,9 @@ impl Settings {
                 shown["modules"][module]["database"] = url.into();
             }
         }
+        if let Some(password) = shown.pointer_mut("/auth/mail/password").filter(|password| *password != "") {
+            *password = "…".into();
+        }
         Ok(shown)
     }
 
@@ -241,6 +246,7 @@ fn overridden(layers: Figment, overrides: &Overrides) -> Figment {
         ("listen", text(&overrides.listen)),
         ("management.listen", text(&overrides.management)),
         ("payments.deposits", text(&overrides.deposits)),
+        ("auth.mail.transport", text(&overrides.mail)),
         ("log.level", text(&overrides.log_level)),
     ];
     let set = values.into_iter().filter_map(|(key, value)| value.map(|value| (key, value)));

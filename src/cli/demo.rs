@@ -57,6 +57,7 @@ pub async fn run(context: &Context, options: Options) -> anyhow::Result<u8> {
         listen: Some(options.listen),
         management: Some(options.management),
         deposits: Some("instant".to_owned()),
+        mail: Some("staff".to_owned()),
         log_level: Some("error".to_owned()),
         all_in_data: true,
         ..Overrides::default()

@@ -29,7 +29,7 @@ pub async fn run(context: &Context) -> anyhow::Result<u8> {
     checks.push(folder(&settings.general.data));
     checks.push(keys(&settings));
     checks.push(deposits(&settings));
-    checks.push(mail());
+    checks.extend(mail(&settings));
     checks.extend(listeners(&settings));
     checks.extend(databases(context, &settings).await);
     let ok = checks.iter().all(|check| check.ok);
@@ -58,7 +58,8 @@ fn folder(data: &Path) -> Check {
 
 fn keys(settings: &Settings) -> Check {
     let data = &settings.general.data;
-    let secrets = [data.join("auth-signing.key"), data.join("bootstrap-secret"), settings.service_key_file()];
+    let names = ["auth-signing.key", "auth-root.key", "bootstrap-secret"];
+    let secrets: Vec<_> = names.map(|name| data.join(name)).into_iter().chain([settings.service_key_file()]).collect();
     let exposed = secrets.iter().find(|path| wide(path));
     let detail = match &exposed {
         Some(path) => format!("others can read {0}: chmod 600 {0}", path.display()),
@@ -77,9 +78,15 @@ fn deposits(settings: &Settings) -> Check {
     Check { check: "deposits", ok: !instant, detail: detail.to_owned() }
 }
 
-fn mail() -> Check {
-    let detail = "this build sends no mail: a forgotten password is reset with `emporium user passwd`";
-    Check { check: "mail", ok: true, detail: detail.to_owned() }
+/// Where users are, they may forget their passwords.
+fn mail(settings: &Settings) -> Option<Check> {
+    let shown = settings.shown().ok().filter(|_| settings.holds("auth"))?;
+    let (ok, detail) = match shown.pointer("/auth/mail/transport").and_then(|transport| transport.as_str()) {
+        Some("smtp") => (true, "mail is sent over SMTP"),
+        Some("staff") => (false, "auth.mail.transport is \"staff\": nobody gets any mail; only for demonstrations"),
+        _ => (true, "no mail is sent: a forgotten password is reset with `emporium user passwd`, or set auth.mail"),
+    };
+    Some(Check { check: "mail", ok, detail: detail.to_owned() })
 }
 
 fn listeners(settings: &Settings) -> Vec<Check> {
@@ -105,6 +112,16 @@ async fn databases(context: &Context, settings: &Settings) -> Vec<Check> {
         }
     };
     let mut checks = vec![Check { check: "databases", ok: true, detail: "open and up to date".to_owned() }];
+    #[cfg(feature = "auth")]
+    if let Some(users) = modules.find::<emporium_auth::Users>() {
+        checks.push(match users.waiting_mail().await {
+            Ok(emporium_auth::Waiting { all, in_vain }) => {
+                let detail = format!("{all} wait to be sent, {in_vain} of them were tried already");
+                Check { check: "mail queue", ok: true, detail }
+            }
+            Err(error) => Check { check: "mail queue", ok: false, detail: format!("could not be checked: {error}") },
+        });
+    }
     for (check, audit) in modules.verify("doctor").await {
         checks.push(match audit {
             Ok(audit) => {

@@ -23,6 +23,7 @@ pub const KIND: Kind = Kind {
 };
 
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
+const POST_EVERY: Duration = Duration::from_millis(500);
 
 fn section(settings: &crate::settings::Settings) -> anyhow::Result<Settings> {
     let section: Settings = settings.section(KIND.name)?;
@@ -61,7 +62,12 @@ impl Module for Arc<Users> {
             let users = users.clone();
             async move { users.sweep().await }
         };
-        vec![Chore::alone(SWEEP_EVERY, sweep)]
+        let users = self.clone();
+        let post = move || {
+            let users = users.clone();
+            async move { users.send_mail().await }
+        };
+        vec![Chore::alone(SWEEP_EVERY, sweep), Chore::each(POST_EVERY, post)]
     }
 }
 

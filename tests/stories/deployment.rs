@@ -89,6 +89,11 @@ fn emporium() -> Command {
 
 impl Deployment {
     pub fn start(shape: Shape) -> Self {
+        Self::start_with(shape, &[])
+    }
+
+    /// The same with further settings, as the environment says them.
+    pub fn start_with(shape: Shape, settings: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let client = Client::builder().no_proxy().build().expect("a client");
         let server = shape.has_server().then(Mariadbd::start);
@@ -99,6 +104,7 @@ impl Deployment {
         };
         for process in &mut processes {
             process.environment.extend(server.iter().flat_map(on_server));
+            process.environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         }
         let mut shop = Self { folder, server, processes, client };
         shop.serve();
@@ -123,6 +129,12 @@ impl Deployment {
     /// The management address of the shop.
     pub fn management(&self) -> &str {
         &self.holder_of("shop").management
+    }
+
+    /// Lets every process trust the servers that this certificate vouches for, from its next start on.
+    pub fn trust(&mut self, certificate: &Path) {
+        let variable = ("SSL_CERT_FILE".to_owned(), certificate.display().to_string());
+        self.processes.iter_mut().for_each(|process| process.environment.push(variable.clone()));
     }
 
     /// Starts what does not run, on the same data, and waits until it listens.

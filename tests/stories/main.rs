@@ -10,6 +10,8 @@
 mod deployment;
 #[path = "../support/mariadbd.rs"]
 mod mariadbd;
+#[path = "../support/smtpd.rs"]
+mod smtpd;
 
 mod bad_input;
 mod bank;
@@ -23,6 +25,7 @@ mod failpoints;
 mod flash_sale;
 mod importing;
 mod kills;
+mod mail;
 mod process;
 mod processes;
 mod races;

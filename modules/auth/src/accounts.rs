@@ -177,7 +177,7 @@ impl Users {
     }
 
     /// Changes a user that there is, and says what the user is then.
-    async fn change<F>(&self, who: FindUser, work: F) -> Result<User, AuthError>
+    pub(crate) async fn change<F>(&self, who: FindUser, work: F) -> Result<User, AuthError>
     where
         F: Fn(&mut Db, &User) -> Done<()> + Send + 'static,
     {

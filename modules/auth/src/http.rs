@@ -1,5 +1,6 @@
 //! The public routes of auth.
 
+mod password;
 mod sessions;
 mod users;
 
@@ -28,6 +29,7 @@ pub fn routes() -> Routes {
         .post("/v1/auth/bootstrap", bootstrap, "Makes the first admin from the one-time secret in the data folder.")
         .get("/v1/me", me, "Who the caller is.")
         .get("/.well-known/jwks.json", jwks, "The public keys that verify access tokens.")
+        .and(password::routes())
         .and(sessions::routes())
         .and(users::routes())
 }

@@ -2,14 +2,18 @@
 
 mod accounts;
 mod bootstrap;
+mod codes;
 mod hashing;
 mod http;
 mod listing;
 mod logins;
+mod mail;
 mod password;
 mod place;
 mod rate;
+mod recovery;
 mod refresh_token;
+mod root;
 mod schema;
 mod secret;
 mod sessions;
@@ -30,12 +34,15 @@ use emporium_kernel::{Call, Clock, Random};
 pub use accounts::{Name, UserChange, list_users};
 pub use http::routes;
 pub use listing::UserFilter;
+pub use mail::{KeptMail, Waiting};
 pub use password::NewPassword;
-pub use settings::Settings;
+pub use settings::{MailSettings, MailTls, MailTransport, Settings};
 
 use hashing::Hashing;
+use mail::Post;
 use rate::Rate;
 use refresh_token::RefreshKeys;
+use root::{Root, Seal};
 use signing::SigningKey;
 
 const ON_SQLITE: diesel_migrations::EmbeddedMigrations = embedded!("../../migrations/auth/sqlite");
@@ -70,6 +77,12 @@ pub enum AuthOpenError {
         "{0} is not an Ed25519 key in PKCS#8; restore it, or remove it to have a new one made and all users log in again"
     )]
     Key(PathBuf),
+    /// The file does not hold the secret that all others come from.
+    #[error(
+        "{0} does not hold 32 bytes; restore it, or remove it to have a new one made: second factors and waiting mail are \
+         then lost"
+    )]
+    Root(PathBuf),
     /// The bootstrap secret could not be stored.
     #[error("the bootstrap secret could not be stored: {0}")]
     Bootstrap(AuthError),
@@ -86,6 +99,10 @@ pub struct Users {
     key: SigningKey,
     refresh_keys: RefreshKeys,
     hashing: Hashing,
+    /// Hashes the codes that are sent.
+    code_key: hmac::Key,
+    mail_seal: Seal,
+    post: Post,
     /// Hides the addresses whose failed logins are counted.
     account_key: hmac::Key,
     login_rate: Rate,
@@ -124,11 +141,15 @@ impl Users {
         let refused = || AuthOpenError::Settings("argon2 does not take its parameters".to_owned());
         let hashing = Hashing::new(&settings, random.clone()).ok_or_else(refused)?;
         let key = SigningKey::open(data_dir, &random)?;
+        let root = Root::open(data_dir, &random)?;
+        let post = Post::of(&settings.mail).map_err(AuthOpenError::Settings)?;
+        let no_seal = || AuthOpenError::Settings("no key to encrypt with".to_owned());
+        let (mail_seal, code_key) = (root.seal("auth/mail/1").ok_or_else(no_seal)?, root.derive("auth/code/1"));
         if !database.is_read_only() {
             bootstrap::prepare(&database, data_dir, clock.now(), &random)?;
         }
-        let (refresh_keys, data_dir) = (RefreshKeys::of(&key), data_dir.to_owned());
-        let account_key = key.derive("auth/account/1");
+        let (refresh_keys, data_dir) = (RefreshKeys::of(&root), data_dir.to_owned());
+        let account_key = root.derive("auth/account/1");
         let no_memory = || AuthOpenError::Settings("the places of requests cannot be remembered".to_owned());
         let login_rate = Rate::of(settings.logins_a_minute).ok_or_else(no_memory)?;
         let registration_rate = Rate::of(settings.registrations_a_minute).ok_or_else(no_memory)?;
@@ -140,6 +161,9 @@ impl Users {
             key,
             refresh_keys,
             hashing,
+            code_key,
+            mail_seal,
+            post,
             account_key,
             login_rate,
             registration_rate,

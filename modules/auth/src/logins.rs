@@ -68,7 +68,7 @@ impl Users {
     }
 
     /// Most tries have nothing against them and change nothing.
-    async fn admit(&self, attempt: &Attempt) -> Result<Admitted, AuthError> {
+    pub(crate) async fn admit(&self, attempt: &Attempt) -> Result<Admitted, AuthError> {
         let (looked, tried) = (attempt.clone(), attempt.clone());
         match self.database.read(move |db| throttle::look(db, &looked)).await? {
             Some(admitted) => Ok(admitted),

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use emporium_auth_api::SessionId;
 use emporium_kernel::Random;
 
+use crate::root::Root;
 use crate::secret;
-use crate::signing::SigningKey;
 
 const MAX_BYTES: usize = 200;
 
@@ -51,8 +51,8 @@ pub(crate) struct RefreshKeys {
 }
 
 impl RefreshKeys {
-    pub(crate) fn of(key: &SigningKey) -> Self {
-        Self { successor: key.derive("auth/refresh-successor/1"), seal: key.derive("auth/refresh-seal/1") }
+    pub(crate) fn of(root: &Root) -> Self {
+        Self { successor: root.derive("auth/refresh-successor/1"), seal: root.derive("auth/refresh-seal/1") }
     }
 
     /// The first token of a session.

@@ -59,4 +59,36 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    mail (id) {
+        id -> Text,
+        sealed -> Text,
+        attempts -> BigInt,
+        due_at -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    code (purpose, user_id) {
+        purpose -> Text,
+        user_id -> Text,
+        hash -> Text,
+        expires_at -> BigInt,
+        tries -> BigInt,
+        sent_at -> BigInt,
+        sends -> BigInt,
+        day_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    code_request (id) {
+        id -> Text,
+        purpose -> Text,
+        email -> Text,
+        created_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, user_roles);

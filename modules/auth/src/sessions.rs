@@ -273,6 +273,15 @@ pub(crate) fn end_all(db: &mut Db, user: &UserId, why: End, now: Timestamp) -> D
     Ok(())
 }
 
+/// Ends all sessions of a user but one.
+pub(crate) fn end_others(db: &mut Db, user: &UserId, kept: &SessionId, why: End, now: Timestamp) -> Done<()> {
+    let others = sessions::user_id.eq(user.as_str()).and(sessions::id.ne(kept.as_str()));
+    diesel::update(sessions::table.filter(others.and(sessions::ended_at.is_null())))
+        .set((sessions::ended_at.eq(now.micros()), sessions::end_reason.eq(why.name())))
+        .execute(db)?;
+    Ok(())
+}
+
 /// Forgets sessions that ended or expired more than 30 days ago, at most 500 of each at once.
 pub(crate) fn prune(db: &mut Db, now: Timestamp) -> Done<usize> {
     let oldest = now.minus(KEPT).micros();

@@ -32,8 +32,86 @@ pub struct Settings {
     pub logins_a_minute: u32,
     /// How many users one address may register, a minute; 0 for any number.
     pub registrations_a_minute: u32,
+    /// How mail leaves.
+    pub mail: MailSettings,
     #[serde(skip)]
     cheap_hashes: bool,
+}
+
+/// The section `auth.mail`: how mail leaves.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MailSettings {
+    /// Which way.
+    pub transport: MailTransport,
+    /// The server's name.
+    pub host: String,
+    /// The server's port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: MailTls,
+    /// Who logs in to the server; empty for nobody.
+    pub user: String,
+    /// The password of `user`.
+    pub password: String,
+    /// A file whose first line is the password; empty for none.
+    pub password_file: String,
+    /// Who writes, as in `Shop <shop@example.com>`.
+    pub from: String,
+}
+
+/// Which way mail leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailTransport {
+    /// None: what needs mail is refused.
+    None,
+    /// Over SMTP (RFC 5321).
+    Smtp,
+    /// Not at all: staff read it, which is for demonstrations only.
+    Staff,
+}
+
+/// How the connection to the server is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailTls {
+    /// By TLS from the beginning (RFC 8314).
+    Implicit,
+    /// By TLS that is asked for; a server that has none is not used (RFC 3207).
+    Starttls,
+    /// Not: for a server on the same machine.
+    None,
+}
+
+impl Default for MailSettings {
+    fn default() -> Self {
+        Self {
+            transport: MailTransport::None,
+            host: String::new(),
+            port: 587,
+            tls: MailTls::Starttls,
+            user: String::new(),
+            password: String::new(),
+            password_file: String::new(),
+            from: String::new(),
+        }
+    }
+}
+
+impl MailSettings {
+    /// The password, wherever it stands.
+    pub(crate) fn secret(&self) -> Result<String, String> {
+        match (self.password.as_str(), self.password_file.as_str()) {
+            (password, "") => Ok(password.to_owned()),
+            ("", file) => {
+                let text =
+                    std::fs::read_to_string(file).map_err(|error| format!("mail.password_file {file}: {error}"))?;
+                Ok(text.lines().next().unwrap_or_default().to_owned())
+            }
+            _ => Err("mail.password and mail.password_file are both set; keep one".to_owned()),
+        }
+    }
 }
 
 const DAY_SECS: u32 = 24 * 60 * 60;
@@ -55,6 +133,7 @@ impl Default for Settings {
             hashing_waiting: 32,
             logins_a_minute: 300,
             registrations_a_minute: 100,
+            mail: MailSettings::default(),
             cheap_hashes: false,
         }
     }

@@ -1,9 +1,8 @@
-//! The key that signs access tokens, and the keys derived from it.
+//! The key that signs access tokens.
 
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,7 +21,6 @@ pub(crate) struct SigningKey {
     private: EncodingKey,
     public: PublicKey,
     header: Header,
-    root: hmac::Key,
 }
 
 impl SigningKey {
@@ -56,8 +54,7 @@ impl SigningKey {
             kid,
             x: URL_SAFE_NO_PAD.encode(public),
         };
-        let root = hmac::Key::new(hmac::HMAC_SHA256, pkcs8);
-        Some(Self { private: EncodingKey::from_ed_der(pkcs8), public, header, root })
+        Some(Self { private: EncodingKey::from_ed_der(pkcs8), public, header })
     }
 
     /// The public part.
@@ -71,10 +68,5 @@ impl SigningKey {
             tracing::error!(%error, "an access token could not be signed");
             Outage::Internal.into()
         })
-    }
-
-    /// A key of its own for each purpose; the same as long as the file is the same.
-    pub(crate) fn derive(&self, purpose: &str) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&self.root, purpose.as_bytes()).as_ref())
     }
 }

@@ -158,6 +158,12 @@ pub enum AuthError {
         /// When to come back.
         retry_after_secs: u32,
     },
+    /// The code is wrong, used, too old, or was guessed at too often.
+    #[error("this code is not valid; ask for a new one")]
+    InvalidCode,
+    /// Nobody can be written to.
+    #[error("this shop sends no mail; ask its staff")]
+    NoMail,
     /// Without this user nobody could decide any more who runs the shop.
     #[error("this is the last admin; make another one first")]
     LastAdmin,
@@ -182,7 +188,8 @@ impl Fault for AuthError {
             AuthError::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             AuthError::InvalidCredentials | AuthError::InvalidRefreshToken => StatusCode::UNAUTHORIZED,
             AuthError::InvalidBootstrapSecret => StatusCode::FORBIDDEN,
-            AuthError::WeakPassword { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            AuthError::WeakPassword { .. } | AuthError::InvalidCode => StatusCode::UNPROCESSABLE_ENTITY,
+            AuthError::NoMail => StatusCode::SERVICE_UNAVAILABLE,
             AuthError::Outage(outage) => outage.status(),
         }
     }

@@ -59,6 +59,8 @@ fn refusals_keep_their_codes() {
         (AuthError::UnknownSession, "unknown_session"),
         (AuthError::EmailTaken, "email_taken"),
         (AuthError::LastAdmin, "last_admin"),
+        (AuthError::InvalidCode, "invalid_code"),
+        (AuthError::NoMail, "no_mail"),
         (AuthError::InvalidCredentials, "invalid_credentials"),
         (AuthError::InvalidRefreshToken, "invalid_refresh_token"),
         (AuthError::InvalidBootstrapSecret, "invalid_bootstrap_secret"),

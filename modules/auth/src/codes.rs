@@ -1,0 +1,157 @@
+//! One-time codes that are sent by mail: six digits, good for ten minutes, once, for five tries; a new one ends the one
+//! before (NIST SP 800-63B-4 section 3.1.3.2).
+
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use emporium_auth_api::{AuthError, UserId};
+use emporium_database::prelude::*;
+use emporium_database::{Db, refuse};
+use emporium_kernel::{Random, Timestamp, invalid};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+
+use crate::Done;
+use crate::schema::code;
+
+/// How long a code is good.
+pub(crate) const GOOD: Duration = Duration::from_secs(10 * 60);
+const MOST_TRIES: i64 = 5;
+/// How long after a code the next one is sent at the earliest.
+const BETWEEN: Duration = Duration::from_secs(60);
+const MOST_A_DAY: i64 = 10;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// There is no code that is good.
+const NONE: &str = "";
+
+/// What a code is for. A code for one thing is good for nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To set a new password.
+    Reset,
+}
+
+impl Purpose {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Purpose::Reset => "reset",
+        }
+    }
+}
+
+/// Six digits.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Code(String);
+
+impl Code {
+    pub(crate) fn new(random: &Random) -> Self {
+        Self(format!("{:06}", random.below(1_000_000)))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// How it is stored.
+    pub(crate) fn hash(&self, key: &hmac::Key, purpose: Purpose, user: &UserId) -> String {
+        let content = format!("{}\n{user}\n{}", purpose.name(), self.0);
+        URL_SAFE_NO_PAD.encode(hmac::sign(key, content.as_bytes()))
+    }
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Code")
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        let fits = digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_digit());
+        if fits { Ok(Self(digits)) } else { Err(invalid("invalid_code", "write the six digits of the newest message")) }
+    }
+}
+
+impl JsonSchema for Code {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9]{6}$"})
+    }
+}
+
+/// A code to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct NewCode {
+    pub(crate) purpose: Purpose,
+    pub(crate) user: UserId,
+    pub(crate) hash: String,
+    pub(crate) now: Timestamp,
+}
+
+/// Makes a code the good one; `false` when one was sent a moment ago, or ten today.
+pub(crate) fn issue(db: &mut Db, new: &NewCode) -> Done<bool> {
+    let row = code::table.find((new.purpose.name(), new.user.as_str()));
+    let now = new.now.micros();
+    let known: Option<(i64, i64, i64)> = row.select((code::sent_at, code::sends, code::day_at)).first(db).optional()?;
+    let expires_at = new.now.plus(GOOD).micros();
+    let Some((sent_at, sends, day_at)) = known else {
+        let first = (
+            code::purpose.eq(new.purpose.name()),
+            code::user_id.eq(new.user.as_str()),
+            code::hash.eq(&new.hash),
+            code::expires_at.eq(expires_at),
+            code::tries.eq(0),
+            code::sent_at.eq(now),
+            code::sends.eq(1),
+            code::day_at.eq(now),
+        );
+        diesel::insert_into(code::table).values(first).execute(db)?;
+        return Ok(true);
+    };
+    let day_is_over = new.now.since(Timestamp::from_micros(day_at)) >= DAY;
+    let too_soon = new.now.since(Timestamp::from_micros(sent_at)) < BETWEEN;
+    if too_soon || (sends >= MOST_A_DAY && !day_is_over) {
+        return Ok(false);
+    }
+    let (sends, day_at) = if day_is_over { (1, now) } else { (sends + 1, day_at) };
+    let next = (
+        code::hash.eq(&new.hash),
+        code::expires_at.eq(expires_at),
+        code::tries.eq(0),
+        code::sent_at.eq(now),
+        code::sends.eq(sends),
+        code::day_at.eq(day_at),
+    );
+    Ok(diesel::update(row.filter(code::sent_at.eq(sent_at))).set(next).execute(db)? == 1)
+}
+
+/// Counts a try and says whether it was right; which of many at the same moment are counted the row decides. The code
+/// stays good until it is [`used`].
+pub(crate) fn attempt(db: &mut Db, purpose: Purpose, user: &UserId, hash: &str, now: Timestamp) -> Done<bool> {
+    let row = code::table.find((purpose.name(), user.as_str()));
+    let good = code::hash.ne(NONE).and(code::expires_at.gt(now.micros())).and(code::tries.lt(MOST_TRIES));
+    let counted = diesel::update(row.filter(good)).set(code::tries.eq(code::tries + 1)).execute(db)?;
+    if counted == 0 {
+        return Ok(false);
+    }
+    let stored: Option<String> = row.select(code::hash).first(db).optional()?;
+    // Both are keyed hashes: how long the comparison takes says nothing of the code.
+    Ok(stored.as_deref() == Some(hash))
+}
+
+/// Uses a code up, once.
+pub(crate) fn used(db: &mut Db, purpose: Purpose, user: &UserId, hash: &str, now: Timestamp) -> Done<()> {
+    let row = code::table.find((purpose.name(), user.as_str()));
+    let good = row.filter(code::hash.eq(hash).and(code::expires_at.gt(now.micros())));
+    let ended = diesel::update(good).set(code::hash.eq(NONE)).execute(db)?;
+    if ended == 1 { Ok(()) } else { refuse(AuthError::InvalidCode) }
+}

@@ -1,0 +1,104 @@
+//! What the shop writes to its users, as text and as HTML.
+
+use emporium_auth_api::Email;
+use serde::{Deserialize, Serialize};
+
+/// A letter to somebody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Letter {
+    /// The address.
+    pub(crate) to: Email,
+    /// What the user wants to be called.
+    pub(crate) name: String,
+    pub(crate) content: Content,
+}
+
+/// What it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Content {
+    /// A code to set a new password with.
+    ResetCode { code: String, minutes: u64 },
+    /// The password was set.
+    PasswordChanged,
+}
+
+/// A letter as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rendered {
+    pub(crate) subject: &'static str,
+    pub(crate) text: String,
+    pub(crate) html: String,
+}
+
+impl Letter {
+    pub(crate) fn render(&self) -> Rendered {
+        let (subject, paragraphs) = self.content.words();
+        let greeting = format!("Hello {},", self.name);
+        let text = [std::slice::from_ref(&greeting), &paragraphs].concat().join("\n\n") + "\n";
+        let body: String =
+            [greeting].into_iter().chain(paragraphs).map(|part| format!("<p>{}</p>\n", escaped(&part))).collect();
+        let html = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{subject}</title></head>\n\
+             <body>\n{body}</body>\n</html>\n"
+        );
+        Rendered { subject, text, html }
+    }
+}
+
+impl Content {
+    fn words(&self) -> (&'static str, Vec<String>) {
+        match self {
+            Content::ResetCode { code, minutes } => (
+                "Your code for a new password",
+                vec![
+                    format!("Your code for a new password is {code}. It is good for {minutes} minutes, once."),
+                    "Tell it to nobody: we never ask for it.".to_owned(),
+                    "If this was not you, nothing has changed and there is nothing to do.".to_owned(),
+                ],
+            ),
+            Content::PasswordChanged => (
+                "Your password was changed",
+                vec![
+                    "The password of your account was changed, and every other session was ended.".to_owned(),
+                    "If this was not you, ask for a code to set a new password at once.".to_owned(),
+                ],
+            ),
+        }
+    }
+}
+
+/// Text in HTML: a name may hold anything.
+fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            c => html.push(c),
+        }
+    }
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_says_the_same_as_text_and_as_html_and_a_name_is_only_text() {
+        let letter = Letter {
+            to: Email::parse("ada@example.com").expect("an address"),
+            name: "<b>Ada</b>".to_owned(),
+            content: Content::ResetCode { code: "012345".to_owned(), minutes: 10 },
+        };
+        let rendered = letter.render();
+        assert!(rendered.text.starts_with("Hello <b>Ada</b>,\n\nYour code for a new password is 012345."));
+        assert!(rendered.html.contains("<p>Hello &lt;b&gt;Ada&lt;/b&gt;,</p>") && rendered.html.contains("012345"));
+        let stored = serde_json::to_string(&letter).expect("writes");
+        assert_eq!(serde_json::from_str::<Letter>(&stored).expect("reads"), letter);
+    }
+}

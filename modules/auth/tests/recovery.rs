@@ -1,0 +1,213 @@
+//! A password that was forgotten: a code by mail, good once, for ten minutes and five tries.
+#![expect(clippy::expect_used, reason = "a test that cannot be set up must stop")]
+
+mod common;
+
+use actix_web::test::TestRequest;
+use common::{House, PASSWORD, Reply};
+use emporium_auth::{MailTransport, Settings};
+use emporium_kernel::Role;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+const ADA: &str = "ada@example.com";
+const NEW: &str = "coffee at five o'clock";
+
+/// A house whose mail staff can read.
+async fn house() -> House {
+    let mut settings = Settings::for_tests();
+    settings.mail.transport = MailTransport::Staff;
+    let house = House::with(settings);
+    house.register(ADA).await;
+    house.user("sam@example.com", &[Role::Staff]).await;
+    house
+}
+
+async fn forgot(house: &House, email: &str) -> Reply {
+    let reply = house.post("/v1/auth/password/forgot", json!({"email": email})).await;
+    house.users.send_mail().await.expect("goes out");
+    reply
+}
+
+/// Mail that went out, newest first.
+async fn mail(house: &House) -> Vec<Value> {
+    let staff = house.login("sam@example.com", PASSWORD).await.text("access_token");
+    let list = house.as_user("GET", "/v1/admin/mail", &staff).await;
+    assert_eq!(list.status, 200);
+    list.body["data"].as_array().expect("rows").clone()
+}
+
+/// The six digits in the newest mail.
+async fn code(house: &House) -> String {
+    let newest = mail(house).await.first().cloned().expect("a mail");
+    let text = newest["text"].as_str().expect("text");
+    let digits = |word: &&str| word.len() == 6 && word.bytes().all(|b| b.is_ascii_digit());
+    text.split(|c: char| !c.is_ascii_alphanumeric()).find(digits).expect("a code").to_owned()
+}
+
+async fn reset(house: &House, email: &str, code: &str) -> Reply {
+    house.post("/v1/auth/password/reset", json!({"email": email, "code": code, "new_password": NEW})).await
+}
+
+fn wrong(code: &str) -> String {
+    let number: u32 = code.parse().expect("digits");
+    format!("{:06}", (number + 1) % 1_000_000)
+}
+
+#[actix_web::test]
+async fn a_mailed_code_sets_a_new_password_once_and_ends_every_session() {
+    let house = house().await;
+    let login = house.login(ADA, PASSWORD).await;
+    assert_eq!(
+        (forgot(&house, " ADA@example.com").await.status, forgot(&house, "nobody@example.com").await.status),
+        (202, 202)
+    );
+    let code = code(&house).await;
+    assert_eq!(mail(&house).await.len(), 1, "nobody else got any");
+    assert_eq!(reset(&house, ADA, &code).await.status, 204);
+    assert_eq!(house.login(ADA, PASSWORD).await.status, 401);
+    assert_eq!(house.login(ADA, NEW).await.status, 200);
+    assert_eq!(house.refresh(&login.text("refresh_token")).await.status, 401);
+    assert_eq!(reset(&house, ADA, &code).await.refusal().2, "invalid_code", "used");
+    house.users.send_mail().await.expect("goes out");
+    assert_eq!(mail(&house).await[0]["subject"], "Your password was changed");
+}
+
+#[actix_web::test]
+async fn known_and_unknown_addresses_get_the_same_answers() {
+    let house = house().await;
+    let (known, unknown) = (forgot(&house, ADA).await, forgot(&house, "nobody@example.com").await);
+    assert_eq!((known.status, &known.body), (unknown.status, &unknown.body));
+    let wrong = wrong(&code(&house).await);
+    let (known, unknown) = (reset(&house, ADA, &wrong).await, reset(&house, "nobody@example.com", &wrong).await);
+    assert_eq!((known.status, &known.body), (unknown.status, &unknown.body));
+}
+
+#[actix_web::test]
+async fn a_hundred_guesses_at_once_are_five_tries() {
+    let house = house().await;
+    forgot(&house, ADA).await;
+    let code = code(&house).await;
+    let wrong = wrong(&code);
+    let guesses = join_all((0..100).map(|_| reset(&house, ADA, &wrong))).await;
+    assert!(guesses.iter().all(|guess| guess.refusal().2 == "invalid_code"));
+    assert_eq!(reset(&house, ADA, &code).await.refusal().2, "invalid_code", "the right one comes too late");
+    house.pass(60);
+    forgot(&house, ADA).await;
+    let next = self::code(&house).await;
+    for _ in 0..4 {
+        reset(&house, ADA, &self::wrong(&next)).await;
+    }
+    assert_eq!(reset(&house, ADA, &next).await.status, 204, "the fifth try may be right");
+}
+
+#[actix_web::test]
+async fn of_the_same_code_sent_ten_times_at_once_one_sets_the_password() {
+    let house = house().await;
+    forgot(&house, ADA).await;
+    let code = code(&house).await;
+    let all = join_all((0..5).map(|_| reset(&house, ADA, &code))).await;
+    assert_eq!(all.iter().filter(|reply| reply.status == 204).count(), 1);
+}
+
+#[actix_web::test]
+async fn a_code_ends_after_ten_minutes_and_with_the_next_one() {
+    let house = house().await;
+    forgot(&house, ADA).await;
+    let first = code(&house).await;
+    forgot(&house, ADA).await;
+    assert_eq!(mail(&house).await.len(), 1, "the next one comes a minute later at the earliest");
+    house.pass(60);
+    forgot(&house, ADA).await;
+    let second = code(&house).await;
+    assert_eq!(mail(&house).await.len(), 2);
+    if first != second {
+        assert_eq!(reset(&house, ADA, &first).await.status, 422);
+    }
+    house.pass(600);
+    assert_eq!(reset(&house, ADA, &second).await.status, 422, "ten minutes have passed");
+}
+
+#[actix_web::test]
+async fn ten_codes_are_sent_a_day() {
+    let house = house().await;
+    for n in 1..=12 {
+        forgot(&house, ADA).await;
+        assert_eq!(mail(&house).await.len(), n.min(10));
+        house.pass(60);
+    }
+    house.pass(24 * 60 * 60);
+    forgot(&house, ADA).await;
+    assert_eq!(mail(&house).await.len(), 11);
+}
+
+#[actix_web::test]
+async fn a_new_password_is_as_good_as_any_and_a_refused_one_costs_no_code() {
+    let house = house().await;
+    forgot(&house, ADA).await;
+    let code = code(&house).await;
+    for weak in ["short", "ada@example.com", "password123"] {
+        let body = json!({"email": ADA, "code": code, "new_password": weak});
+        let refused = house.post("/v1/auth/password/reset", body).await;
+        assert_eq!((refused.status, refused.refusal().1.as_str()), (422, "new_password"), "{weak}");
+    }
+    assert_eq!(reset(&house, ADA, &code).await.status, 204);
+}
+
+#[actix_web::test]
+async fn codes_and_letters_are_stored_hashed_and_sealed() {
+    let house = house().await;
+    house.post("/v1/auth/password/forgot", json!({"email": ADA})).await;
+    // Answered, and not delivered: the wish became a code and a letter in one transaction.
+    forgot(&house, "nobody@example.com").await;
+    let code = code(&house).await;
+    house.users.database().close();
+    for entry in std::fs::read_dir(house.folder.path()).expect("reads").flatten() {
+        let bytes = std::fs::read(entry.path()).expect("reads");
+        let found = bytes.windows(6).any(|window| window == code.as_bytes());
+        assert!(!found, "{} holds the code", entry.path().display());
+    }
+}
+
+#[actix_web::test]
+async fn without_a_mailer_nobody_is_promised_a_mail() {
+    let house = House::new();
+    house.register(ADA).await;
+    for email in [ADA, "nobody@example.com"] {
+        let refused = house.post("/v1/auth/password/forgot", json!({"email": email})).await;
+        assert_eq!((refused.status, refused.text("code").as_str()), (503, "no_mail"));
+    }
+    house.user("sam@example.com", &[Role::Staff]).await;
+    let staff = house.login("sam@example.com", PASSWORD).await.text("access_token");
+    assert_eq!(house.as_user("GET", "/v1/admin/mail", &staff).await.status, 404);
+}
+
+async fn change(house: &House, token: &str, current: &str, new: &str) -> Reply {
+    let bearer = ("Authorization", format!("Bearer {token}"));
+    let body = json!({"current_password": current, "new_password": new});
+    house.send(TestRequest::post().uri("/v1/me/password").insert_header(bearer).set_json(body)).await
+}
+
+#[actix_web::test]
+async fn a_user_changes_the_password_with_the_current_one_and_stays_logged_in_here_alone() {
+    let house = house().await;
+    let (here, there) = (house.login(ADA, PASSWORD).await, house.login(ADA, PASSWORD).await);
+    let token = here.text("access_token");
+    assert_eq!(change(&house, &token, "wrong password", NEW).await.refusal().1, "current_password");
+    assert_eq!(change(&house, &token, PASSWORD, "short").await.refusal().1, "new_password");
+    assert_eq!(change(&house, &token, PASSWORD, NEW).await.status, 204);
+    assert_eq!(house.refresh(&there.text("refresh_token")).await.status, 401);
+    assert_eq!(house.refresh(&here.text("refresh_token")).await.status, 200);
+    assert_eq!(house.login(ADA, NEW).await.status, 200);
+    house.users.send_mail().await.expect("goes out");
+    assert_eq!(mail(&house).await[0]["subject"], "Your password was changed");
+    for _ in 0..5 {
+        let token = house.login(ADA, NEW).await.text("access_token");
+        assert_eq!(change(&house, &token, NEW, NEW).await.status, 204, "the same one is no harm");
+    }
+    let token = house.login(ADA, NEW).await.text("access_token");
+    for _ in 0..5 {
+        change(&house, &token, "wrong password", NEW).await;
+    }
+    assert_eq!(change(&house, &token, NEW, NEW).await.status, 429, "guessing here takes as long as at the login");
+}
