@@ -3,6 +3,8 @@
 //! Exit codes: 0 done; 1 done, with remarks or findings to read; 2 refused or failed.
 
 mod api;
+#[cfg(feature = "auth")]
+mod auth;
 mod backup;
 mod configuration;
 #[cfg(all(feature = "auth", feature = "inventory", feature = "shop", feature = "wallet"))]
@@ -74,6 +76,10 @@ enum Command {
     /// Check or show the configuration, and the key of this process.
     #[command(subcommand)]
     Config(configuration::Command),
+    /// Manage the keys that sign access tokens.
+    #[cfg(feature = "auth")]
+    #[command(subcommand)]
+    Auth(auth::Command),
     /// Make and manage users.
     #[cfg(feature = "auth")]
     #[command(subcommand)]
@@ -178,6 +184,8 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<u8> {
         Command::Migrate(options) => migrate::run(&context, &options),
         Command::Doctor => doctor::run(&context).await,
         Command::Config(command) => configuration::run(&context, &command),
+        #[cfg(feature = "auth")]
+        Command::Auth(command) => auth::run(&context, &command),
         #[cfg(feature = "auth")]
         Command::User(command) => user::run(&context, command).await,
         #[cfg(feature = "shop")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::web;
 use anyhow::anyhow;
 use emporium_auth::{Settings, Users};
-use emporium_auth_api::{Auth, Near};
+use emporium_auth_api::{Auth, AuthError, Near};
 use emporium_database::Database;
 use emporium_kernel::Admission;
 
@@ -23,6 +23,7 @@ pub const KIND: Kind = Kind {
 };
 
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
+const KEYS_EVERY: Duration = Duration::from_secs(5);
 const POST_EVERY: Duration = Duration::from_millis(500);
 
 fn section(settings: &crate::settings::Settings) -> anyhow::Result<Settings> {
@@ -67,7 +68,15 @@ impl Module for Arc<Users> {
             let users = users.clone();
             async move { users.send_mail().await }
         };
-        vec![Chore::alone(SWEEP_EVERY, sweep), Chore::each(POST_EVERY, post)]
+        let users = self.clone();
+        let keys = move || {
+            let users = users.clone();
+            async move {
+                users.refresh_keys();
+                Ok::<(), AuthError>(())
+            }
+        };
+        vec![Chore::alone(SWEEP_EVERY, sweep), Chore::each(POST_EVERY, post), Chore::each(KEYS_EVERY, keys)]
     }
 }
 

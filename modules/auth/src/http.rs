@@ -11,11 +11,11 @@ use emporium_kernel::{Answer, Json, Problem, Public, Role, Routes, SignedIn, Tim
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Users;
 use crate::accounts::Name;
 use crate::logins::Tokens;
 use crate::password::{NewPassword, Password};
 use crate::secret::Secret;
+use crate::{Users, signing};
 
 /// The public routes of auth.
 pub fn routes() -> Routes {
@@ -149,5 +149,5 @@ async fn me(who: SignedIn, users: Data<Users>) -> Result<Answer<Me>, Problem> {
 }
 
 async fn jwks(_: Public, users: Data<Users>) -> Answer<KeySet> {
-    Answer::new(users.key_set()).header(CACHE_CONTROL, "public, max-age=300".to_owned())
+    Answer::new(users.key_set()).header(CACHE_CONTROL, format!("public, max-age={}", signing::PUBLISHED.as_secs()))
 }

@@ -37,13 +37,14 @@ pub use listing::UserFilter;
 pub use mail::{KeptMail, Waiting};
 pub use password::NewPassword;
 pub use settings::{MailSettings, MailTls, MailTransport, Settings};
+pub use signing::{NewKey, rotate_keys};
 
 use hashing::Hashing;
 use mail::Post;
 use rate::Rate;
 use refresh_token::RefreshKeys;
 use root::{Root, Seal};
-use signing::SigningKey;
+use signing::SigningKeys;
 
 const ON_SQLITE: diesel_migrations::EmbeddedMigrations = embedded!("../../migrations/auth/sqlite");
 const ON_MYSQL: diesel_migrations::EmbeddedMigrations = embedded!("../../migrations/auth/mysql");
@@ -96,7 +97,7 @@ pub struct Users {
     database: Database,
     settings: Settings,
     data_dir: PathBuf,
-    key: SigningKey,
+    keys: SigningKeys,
     refresh_keys: RefreshKeys,
     hashing: Hashing,
     /// Hashes the codes that are sent.
@@ -140,7 +141,7 @@ impl Users {
         settings.check().map_err(AuthOpenError::Settings)?;
         let refused = || AuthOpenError::Settings("argon2 does not take its parameters".to_owned());
         let hashing = Hashing::new(&settings, random.clone()).ok_or_else(refused)?;
-        let key = SigningKey::open(data_dir, &random)?;
+        let keys = SigningKeys::open(data_dir, &random)?;
         let root = Root::open(data_dir, &random)?;
         let post = Post::of(&settings.mail).map_err(AuthOpenError::Settings)?;
         let no_seal = || AuthOpenError::Settings("no key to encrypt with".to_owned());
@@ -158,7 +159,7 @@ impl Users {
             database,
             settings,
             data_dir,
-            key,
+            keys,
             refresh_keys,
             hashing,
             code_key,
@@ -190,8 +191,14 @@ impl Users {
         self.database.write_in(Lane::Continuation, prune).await
     }
 
+    /// Reads the keys that sign tokens again, which somebody may have rotated, and removes those that nobody needs.
+    pub fn refresh_keys(&self) {
+        self.keys.prune(self.clock.now());
+        self.keys.refresh();
+    }
+
     pub(crate) fn key_set(&self) -> KeySet {
-        self.key.key_set()
+        self.keys.key_set(self.clock.now())
     }
 }
 

@@ -126,7 +126,7 @@ impl Users {
             sid: refresh.session().clone(),
             ver: version,
         };
-        let access_token = self.key.sign(&claims)?;
+        let access_token = self.keys.sign(&claims, self.clock.now())?;
         Ok(Tokens { access_token, token_type: "Bearer", expires_in, refresh_token: refresh.into_text() })
     }
 }

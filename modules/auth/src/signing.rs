@@ -1,44 +1,147 @@
-//! The key that signs access tokens.
+//! The keys that sign access tokens: one signs now; the one before it and the one after it verify as well.
+//!
+//! Each is a file of its own in the data folder, whose name says from when on it signs: `auth-signing.key` from the
+//! beginning, `auth-signing-1800000000.key` from that second since the epoch. A new key is published for as long as
+//! anybody may keep the published ones before it signs, and an old one as long as anything that it signed is good. So
+//! nothing but the clock decides, and processes that share the folder decide alike.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use emporium_auth_api::{AuthError, Claims, KeySet, PublicKey, TOKEN_TYPE};
-use emporium_kernel::{Outage, Random, secret_file};
+use emporium_auth_api::{AuthError, Claims, KeySet, MAX_LIFETIME_SECS, PublicKey, TOKEN_TYPE};
+use emporium_kernel::{Outage, Random, Timestamp, secret_file};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde::Serialize;
 
 use crate::AuthOpenError;
 
-/// The file in the data folder: Ed25519 in PKCS#8, DER.
-const FILE: &str = "auth-signing.key";
+const FIRST_FILE: &str = "auth-signing.key";
+const PREFIX: &str = "auth-signing-";
+const SUFFIX: &str = ".key";
 const KID_CHARACTERS: usize = 16;
 
+/// How long the published keys may be kept by whoever read them: `max-age` of the key set.
+pub(crate) const PUBLISHED: Duration = Duration::from_secs(5 * 60);
+/// How long a new key is published before it signs.
+const LEAD: Duration = Duration::from_secs(6 * 60);
+/// How long the key before it is published afterwards: as long as its last token is good, and a little.
+const LAG: Duration = Duration::from_secs(MAX_LIFETIME_SECS as u64 + 5 * 60);
+
+/// All keys there are.
+pub(crate) struct SigningKeys {
+    folder: PathBuf,
+    ring: RwLock<Arc<Ring>>,
+}
+
+/// Keys by the second from which they sign. There is always one.
+struct Ring(BTreeMap<i64, SigningKey>);
+
 /// An Ed25519 key.
-pub(crate) struct SigningKey {
+struct SigningKey {
     private: EncodingKey,
     public: PublicKey,
     header: Header,
 }
 
-impl SigningKey {
-    /// Reads the key; makes and stores one at the first start.
+/// A key that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NewKey {
+    /// Its name.
+    pub kid: String,
+    /// From when on it signs.
+    pub signs_from: Timestamp,
+}
+
+impl SigningKeys {
+    /// Reads the keys; makes and stores one at the first start.
     pub(crate) fn open(data_dir: &Path, random: &Random) -> Result<Self, AuthOpenError> {
-        let path = data_dir.join(FILE);
-        let at = |source| AuthOpenError::File { path: path.clone(), source };
-        if let Some(stored) = secret_file::read(&path).map_err(at)? {
-            return Self::of(&stored).ok_or_else(|| AuthOpenError::Key(path.clone()));
+        if files(data_dir)?.is_empty() {
+            make(&data_dir.join(FIRST_FILE), random)?;
         }
-        let made = Ed25519KeyPair::from_seed_unchecked(&random.bytes::<32>()).ok();
-        let stored = made.and_then(|pair| pair.to_pkcs8().ok()).ok_or_else(|| AuthOpenError::Key(path.clone()))?;
-        secret_file::make(&path, stored.as_ref()).map_err(at)?;
-        // Of several processes that start at once, one has made it.
-        let kept = secret_file::read(&path).map_err(at)?.unwrap_or_default();
-        Self::of(&kept).ok_or_else(|| AuthOpenError::Key(path.clone()))
+        let ring = RwLock::new(Arc::new(Ring::read(data_dir)?));
+        Ok(Self { folder: data_dir.to_owned(), ring })
     }
 
+    fn ring(&self) -> Arc<Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the keys again, which others may have made or removed. Where that fails, those that are known go on.
+    pub(crate) fn refresh(&self) {
+        match Ring::read(&self.folder) {
+            Ok(ring) => *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring),
+            Err(error) => tracing::error!(%error, "the keys that sign tokens cannot be read again"),
+        }
+    }
+
+    /// Removes the keys whose last tokens have ended.
+    pub(crate) fn prune(&self, now: Timestamp) {
+        for from in self.ring().retired(now) {
+            let path = self.folder.join(name(from));
+            match secret_file::remove(&path) {
+                Ok(()) => tracing::info!(file = %path.display(), "a key that signed tokens was removed"),
+                Err(error) => tracing::warn!(file = %path.display(), %error, "an old key cannot be removed"),
+            }
+        }
+    }
+
+    /// The public parts of the keys that verify now.
+    pub(crate) fn key_set(&self, now: Timestamp) -> KeySet {
+        let ring = self.ring();
+        let retired = ring.retired(now);
+        let published = ring.0.iter().filter(|(from, _)| !retired.contains(from));
+        KeySet { keys: published.map(|(_, key)| key.public.clone()).collect() }
+    }
+
+    /// An access token.
+    pub(crate) fn sign(&self, claims: &Claims, now: Timestamp) -> Result<String, AuthError> {
+        let ring = self.ring();
+        let key = ring.signing(now).ok_or(Outage::Internal)?;
+        encode(&key.header, claims, &key.private).map_err(|error| {
+            tracing::error!(%error, "an access token could not be signed");
+            Outage::Internal.into()
+        })
+    }
+}
+
+impl Ring {
+    fn read(folder: &Path) -> Result<Self, AuthOpenError> {
+        let mut keys = BTreeMap::new();
+        for (from, path) in files(folder)? {
+            let at = |source| AuthOpenError::File { path: path.clone(), source };
+            // One that is gone since its name was read was old.
+            if let Some(stored) = secret_file::read(&path).map_err(at)? {
+                let key = SigningKey::of(&stored).ok_or_else(|| AuthOpenError::Key(path.clone()))?;
+                keys.insert(from, key);
+            }
+        }
+        match keys.is_empty() {
+            false => Ok(Self(keys)),
+            true => Err(AuthOpenError::Key(folder.join(FIRST_FILE))),
+        }
+    }
+
+    /// The newest key whose time has come; before that of all of them, the oldest.
+    fn signing(&self, now: Timestamp) -> Option<&SigningKey> {
+        let begun = self.0.range(..=now.seconds()).next_back();
+        begun.or_else(|| self.0.first_key_value()).map(|(_, key)| key)
+    }
+
+    /// Keys that were followed so long ago that nothing they signed is good any more.
+    fn retired(&self, now: Timestamp) -> Vec<i64> {
+        let oldest = now.minus(LAG).seconds();
+        let followed = self.0.keys().zip(self.0.keys().skip(1));
+        followed.filter(|(_, next)| **next <= oldest).map(|(from, _)| *from).collect()
+    }
+}
+
+impl SigningKey {
     fn of(pkcs8: &[u8]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8).ok()?;
         let public = pair.public_key().as_ref();
@@ -56,17 +159,118 @@ impl SigningKey {
         };
         Some(Self { private: EncodingKey::from_ed_der(pkcs8), public, header })
     }
+}
 
-    /// The public part.
-    pub(crate) fn key_set(&self) -> KeySet {
-        KeySet { keys: vec![self.public.clone()] }
+fn name(from: i64) -> String {
+    if from == 0 { FIRST_FILE.to_owned() } else { format!("{PREFIX}{from}{SUFFIX}") }
+}
+
+/// The second from which a key signs, by the name of its file; `None` for other files.
+fn begin(name: &str) -> Option<i64> {
+    if name == FIRST_FILE {
+        return Some(0);
+    }
+    name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok().filter(|from| *from > 0)
+}
+
+/// The files of keys, the oldest first.
+fn files(folder: &Path) -> Result<BTreeMap<i64, PathBuf>, AuthOpenError> {
+    let at = |source| AuthOpenError::File { path: folder.to_owned(), source };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(at(error)),
+    };
+    let mut found = BTreeMap::new();
+    for entry in entries {
+        let path = entry.map_err(at)?.path();
+        let from = path.file_name().and_then(|name| name.to_str()).and_then(begin);
+        found.extend(from.map(|from| (from, path)));
+    }
+    Ok(found)
+}
+
+/// Makes a key, unless another process has just made one of that name.
+fn make(path: &Path, random: &Random) -> Result<SigningKey, AuthOpenError> {
+    let at = |source| AuthOpenError::File { path: path.to_owned(), source };
+    let broken = || AuthOpenError::Key(path.to_owned());
+    let made = Ed25519KeyPair::from_seed_unchecked(&random.bytes::<32>()).ok();
+    let stored = made.and_then(|pair| pair.to_pkcs8().ok()).ok_or_else(broken)?;
+    secret_file::make(path, stored.as_ref()).map_err(at)?;
+    let kept = secret_file::read(path).map_err(at)?.unwrap_or_default();
+    SigningKey::of(&kept).ok_or_else(broken)
+}
+
+/// Makes a key that follows those in `data_dir`. Running processes see it within seconds, publish it at once, and sign with
+/// it six minutes later. With `at_once` it signs from now on, and the others are removed: every access token that was given
+/// is refused, and clients have to refresh theirs.
+pub fn rotate_keys(data_dir: &Path, now: Timestamp, random: &Random, at_once: bool) -> Result<NewKey, AuthOpenError> {
+    let before = files(data_dir)?;
+    // Two in one second would be one, and a clock that was set back makes none that is older than the newest.
+    let newest = before.keys().next_back().copied().unwrap_or(0);
+    let wanted = if at_once { now } else { now.plus(LEAD) };
+    let from = wanted.seconds().max(newest.saturating_add(1)).max(1);
+    let made = make(&data_dir.join(name(from)), random)?;
+    for path in before.values().filter(|_| at_once) {
+        secret_file::remove(path).map_err(|source| AuthOpenError::File { path: path.clone(), source })?;
+    }
+    Ok(NewKey { kid: made.public.kid, signs_from: Timestamp::from_micros(from.saturating_mul(1_000_000)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_micros(secs * 1_000_000)
     }
 
-    /// An access token.
-    pub(crate) fn sign(&self, claims: &Claims) -> Result<String, AuthError> {
-        encode(&self.header, claims, &self.private).map_err(|error| {
-            tracing::error!(%error, "an access token could not be signed");
-            Outage::Internal.into()
-        })
+    #[test]
+    fn a_key_is_published_before_it_signs_and_as_long_as_its_tokens_are_good() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let random = Random::seeded(1);
+        let keys = SigningKeys::open(folder.path(), &random).expect("makes one");
+        let kids = |now| keys.key_set(at(now)).keys.into_iter().map(|key| key.kid).collect::<Vec<_>>();
+        let signing = |now| keys.ring().signing(at(now)).map(|key| key.public.kid.clone());
+        let first = kids(1_000)[0].clone();
+        let next = rotate_keys(folder.path(), at(1_000), &random, false).expect("makes another");
+        assert_eq!(next.signs_from, at(1_360));
+        assert_eq!(kids(1_001), std::slice::from_ref(&first), "nobody has looked yet");
+        keys.refresh();
+        assert_eq!(kids(1_001), [first.clone(), next.kid.clone()]);
+        assert_eq!((signing(1_359), signing(1_360)), (Some(first.clone()), Some(next.kid.clone())));
+        let gone = 1_360 + 15 * 60 + 5 * 60;
+        assert_eq!(kids(gone - 1).len(), 2);
+        assert_eq!(kids(gone), std::slice::from_ref(&next.kid));
+        keys.prune(at(gone - 1));
+        keys.refresh();
+        assert_eq!(kids(1_001).len(), 2, "not yet");
+        keys.prune(at(gone));
+        keys.refresh();
+        assert_eq!(kids(1_001), [next.kid], "its file is gone");
+    }
+
+    #[test]
+    fn a_key_that_is_to_sign_at_once_is_the_only_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let random = Random::seeded(1);
+        let keys = SigningKeys::open(folder.path(), &random).expect("makes one");
+        let next = rotate_keys(folder.path(), at(1_000), &random, true).expect("makes another");
+        let again = rotate_keys(folder.path(), at(1_000), &random, true).expect("and another");
+        assert!(next.kid != again.kid && again.signs_from == at(1_001));
+        keys.refresh();
+        let set = keys.key_set(at(1_001));
+        assert_eq!(set.keys.into_iter().map(|key| key.kid).collect::<Vec<_>>(), [again.kid]);
+    }
+
+    #[test]
+    fn other_files_are_no_keys() {
+        assert_eq!(begin("auth-signing.key"), Some(0));
+        assert_eq!(begin("auth-signing-12.key"), Some(12));
+        for other in
+            ["auth-signing-.key", "auth-signing-0.key", "auth-signing--3.key", "auth-root.key", "auth-signing.new"]
+        {
+            assert_eq!(begin(other), None, "{other}");
+        }
     }
 }

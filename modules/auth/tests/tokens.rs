@@ -351,3 +351,43 @@ async fn a_client_who_hangs_up_while_keys_are_fetched_takes_them_from_nobody() {
     assert!(verifier.authenticate(token, Freshness::Recent).await.is_ok());
     assert_eq!(auth.asked.load(Ordering::SeqCst), 1);
 }
+
+#[actix_web::test]
+async fn a_new_key_takes_over_and_nobody_notices() {
+    let (house, _) = setting().await;
+    let before = house.arrive("ada@example.com").await.text("access_token");
+    let (auth, verifier) = watched(&house, false);
+    let passes = async |token: &str| verifier.authenticate(token.to_owned(), Freshness::Now).await.is_ok();
+    assert!(passes(&before).await);
+    let random = emporium_kernel::Random::seeded(77);
+    let made = emporium_auth::rotate_keys(house.folder.path(), house.clock.now(), &random, false).expect("makes one");
+    house.users.refresh_keys();
+    house.pass(359);
+    let still = house.login("ada@example.com", common::PASSWORD).await.text("access_token");
+    house.pass(1);
+    let after = house.login("ada@example.com", common::PASSWORD).await.text("access_token");
+    assert_ne!(header_of(&still)["kid"], json!(made.kid));
+    assert_eq!(header_of(&after)["kid"], json!(made.kid));
+    assert!(passes(&before).await && passes(&still).await && passes(&after).await);
+    assert_eq!(auth.asked.load(Ordering::SeqCst), 2, "the new key was fetched when it was met");
+}
+
+#[actix_web::test]
+async fn a_key_that_was_replaced_at_once_signs_for_nobody_any_more() {
+    let (house, _) = setting().await;
+    let before = house.arrive("ada@example.com").await.text("access_token");
+    assert_eq!(house.me(&before).await.status, 200);
+    let random = emporium_kernel::Random::seeded(77);
+    emporium_auth::rotate_keys(house.folder.path(), house.clock.now(), &random, true).expect("makes one");
+    house.users.refresh_keys();
+    house.pass(30);
+    let after = house.login("ada@example.com", common::PASSWORD).await.text("access_token");
+    assert_eq!(house.me(&after).await.status, 200);
+    assert_eq!(house.me(&before).await.status, 401);
+}
+
+fn header_of(token: &str) -> Value {
+    let encoded = token.split('.').next().expect("a header");
+    let bytes = B64.decode(encoded).expect("base64url");
+    serde_json::from_slice(&bytes).expect("JSON")
+}
