@@ -292,6 +292,11 @@ impl Deployment {
         Person { id: claims.sub.to_string(), token }
     }
 
+    /// The same user in another session, and with this role alone, as the token says.
+    pub fn in_role(&self, person: &Person, role: Role) -> Person {
+        self.holder(UserId::parse(&person.id).expect("an id"), &[role])
+    }
+
     /// The same customer with a new token.
     pub fn again(&self, customer: &Person) -> Person {
         self.holder(UserId::parse(&customer.id).expect("an id"), &[Role::Customer])
@@ -425,6 +430,8 @@ fn home(path: &str) -> &'static str {
         ("/v1/auth", "auth"),
         ("/v1/me", "auth"),
         ("/.well-known", "auth"),
+        ("/v1/admin/users", "auth"),
+        ("/v1/admin/mail", "auth"),
         ("/v1/wallet", "wallet"),
         ("/v1/admin/wallets", "wallet"),
         ("/v1/admin/deposits", "wallet"),

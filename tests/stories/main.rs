@@ -13,6 +13,7 @@ mod mariadbd;
 #[path = "../support/smtpd.rs"]
 mod smtpd;
 
+mod access;
 mod bad_input;
 mod bank;
 mod buying;
@@ -26,6 +27,7 @@ mod flash_sale;
 mod importing;
 mod kills;
 mod mail;
+mod openapi;
 mod process;
 mod processes;
 mod races;
