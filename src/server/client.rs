@@ -1,6 +1,6 @@
 //! Where a request comes from.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::HeaderMap;
@@ -19,16 +19,24 @@ fn farthest(nearest: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     if !is_ours(&nearest) {
         return nearest;
     }
-    let lines: Vec<&str> = headers.get_all("x-forwarded-for").filter_map(|line| line.to_str().ok()).collect();
+    // What a client wrote before it may be no text at all.
+    let lines: Vec<String> =
+        headers.get_all("x-forwarded-for").map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect();
     let mut last = nearest;
     for text in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        let Ok(address) = text.trim().parse::<IpAddr>() else { return last };
+        let Some(address) = address_of(text.trim()) else { return last };
         last = address.to_canonical();
         if !is_ours(&last) {
             return last;
         }
     }
     last
+}
+
+/// Some proxies write the port as well.
+fn address_of(text: &str) -> Option<IpAddr> {
+    let plain = text.trim_start_matches('[').trim_end_matches(']');
+    plain.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 #[cfg(test)]
@@ -60,5 +68,8 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["192.0.2.1, nonsense"]), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &["::ffff:192.0.2.1"]), "192.0.2.1");
+        assert_eq!(client("10.0.0.1", &["192.0.2.1:4711"]), "192.0.2.1");
+        assert_eq!(client("10.0.0.1", &["[2001:db8::1]:80"]), "2001:db8::1");
+        assert_eq!(client("10.0.0.1", &["caf\u{e9}, 192.0.2.1"]), "192.0.2.1", "what a client wrote hides nothing");
     }
 }

@@ -1,11 +1,12 @@
 //! Users and tokens in this process.
 
+use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
 use anyhow::anyhow;
-use emporium_auth::{Settings, Users};
+use emporium_auth::{MailTransport, Settings, Users};
 use emporium_auth_api::{Auth, AuthError, Near};
 use emporium_database::Database;
 use emporium_kernel::Admission;
@@ -29,6 +30,15 @@ const POST_EVERY: Duration = Duration::from_millis(500);
 fn section(settings: &crate::settings::Settings) -> anyhow::Result<Settings> {
     let section: Settings = settings.section(KIND.name)?;
     section.check().map_err(|error| anyhow!("[auth] {error}"))?;
+    if section.mail.transport == MailTransport::Staff {
+        let listen = &settings.general.listen;
+        let here = listen.to_socket_addrs().is_ok_and(|mut found| found.all(|address| address.ip().is_loopback()));
+        anyhow::ensure!(
+            here,
+            "[auth] mail.transport is \"staff\", which shows everybody's codes to staff: only for demonstrations on this \
+             machine, and not where listen is {listen}"
+        );
+    }
     Ok(section)
 }
 
@@ -84,6 +94,19 @@ impl Module for Arc<Users> {
 mod tests {
     use super::*;
     use crate::wiring::module::documented;
+
+    #[test]
+    fn codes_are_shown_to_staff_on_this_machine_alone() {
+        let with = |listen: &str| {
+            let file = tempfile::NamedTempFile::with_suffix(".toml").expect("a file");
+            let text = format!("listen = \"{listen}\"\n[auth.mail]\ntransport = \"staff\"");
+            std::fs::write(file.path(), text).expect("writes");
+            let overrides = crate::settings::Overrides::default();
+            section(&crate::settings::Settings::load(&[file.path().to_owned()], &overrides).expect("reads"))
+        };
+        assert!(with("127.0.0.1:8080").is_ok() && with("[::1]:8080").is_ok());
+        assert!(format!("{:#}", with("0.0.0.0:8080").expect_err("everybody")).contains("mail.transport"));
+    }
 
     #[test]
     fn the_shipped_file_documents_every_key_with_its_default() {

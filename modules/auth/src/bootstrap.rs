@@ -10,7 +10,8 @@ use emporium_database::{Database, Db, refuse};
 use emporium_kernel::{Outage, Random, Role, Timestamp, secret_file};
 
 use crate::password::NewPassword;
-use crate::schema::bootstrap;
+use crate::root::Root;
+use crate::schema::{bootstrap, root_check};
 use crate::secret::{self, Secret};
 use crate::users::{self, NewUser};
 use crate::{AuthOpenError, Done, Users};
@@ -54,6 +55,23 @@ pub(crate) fn prepare(
             tracing::info!(file = %path.display(), "there is no admin yet; this file holds the secret to make one");
             Ok(())
         }
+    }
+}
+
+/// Sees to it that the database is used with the secret that it was written with.
+pub(crate) fn check_root(database: &Database, root: &Root, data_dir: &Path) -> Result<(), AuthOpenError> {
+    let ours = root.check();
+    let work = database.write::<_, AuthError, _>(move |db| {
+        let known: Option<String> = root_check::table.select(root_check::hash).first(db).optional()?;
+        if known.is_none() {
+            let row = (root_check::id.eq(ROW), root_check::hash.eq(&ours));
+            diesel::insert_into(root_check::table).values(row).execute(db)?;
+        }
+        Ok(known.is_none_or(|known| known == ours))
+    });
+    match wait(work).map_err(AuthOpenError::Bootstrap)? {
+        true => Ok(()),
+        false => Err(AuthOpenError::OtherRoot(data_dir.to_owned())),
     }
 }
 

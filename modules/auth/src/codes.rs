@@ -88,25 +88,36 @@ impl JsonSchema for Code {
     }
 }
 
-/// A code to be sent.
+/// A code that somebody sends or has sent. Those that are asked for and used where the user logged in before are apart
+/// from those of strangers, who can therefore neither use them up nor keep the user from getting one.
 #[derive(Clone, Debug)]
-pub(crate) struct NewCode {
+pub(crate) struct Given {
     pub(crate) purpose: Purpose,
     pub(crate) user: UserId,
+    pub(crate) known: bool,
     pub(crate) hash: String,
     pub(crate) now: Timestamp,
 }
 
+#[diesel::dsl::auto_type(no_type_alias)]
+fn row<'a>(given: &'a Given) -> _ {
+    let purpose: &'static str = given.purpose.name();
+    let user: &'a str = given.user.as_str();
+    let known: i32 = i32::from(given.known);
+    code::table.filter(code::purpose.eq(purpose).and(code::user_id.eq(user)).and(code::known.eq(known)))
+}
+
 /// Makes a code the good one; `false` when one was sent a moment ago, or ten today.
-pub(crate) fn issue(db: &mut Db, new: &NewCode) -> Done<bool> {
-    let row = code::table.find((new.purpose.name(), new.user.as_str()));
+pub(crate) fn issue(db: &mut Db, new: &Given) -> Done<bool> {
     let now = new.now.micros();
-    let known: Option<(i64, i64, i64)> = row.select((code::sent_at, code::sends, code::day_at)).first(db).optional()?;
+    let known: Option<(i64, i64, i64)> =
+        row(new).select((code::sent_at, code::sends, code::day_at)).first(db).optional()?;
     let expires_at = new.now.plus(GOOD).micros();
     let Some((sent_at, sends, day_at)) = known else {
         let first = (
             code::purpose.eq(new.purpose.name()),
             code::user_id.eq(new.user.as_str()),
+            code::known.eq(i32::from(new.known)),
             code::hash.eq(&new.hash),
             code::expires_at.eq(expires_at),
             code::tries.eq(0),
@@ -131,27 +142,28 @@ pub(crate) fn issue(db: &mut Db, new: &NewCode) -> Done<bool> {
         code::sends.eq(sends),
         code::day_at.eq(day_at),
     );
-    Ok(diesel::update(row.filter(code::sent_at.eq(sent_at))).set(next).execute(db)? == 1)
+    Ok(diesel::update(row(new).filter(code::sent_at.eq(sent_at))).set(next).execute(db)? == 1)
 }
 
 /// Counts a try and says whether it was right; which of many at the same moment are counted the row decides. The code
 /// stays good until it is [`used`].
-pub(crate) fn attempt(db: &mut Db, purpose: Purpose, user: &UserId, hash: &str, now: Timestamp) -> Done<bool> {
-    let row = code::table.find((purpose.name(), user.as_str()));
-    let good = code::hash.ne(NONE).and(code::expires_at.gt(now.micros())).and(code::tries.lt(MOST_TRIES));
-    let counted = diesel::update(row.filter(good)).set(code::tries.eq(code::tries + 1)).execute(db)?;
-    if counted == 0 {
+pub(crate) fn attempt(db: &mut Db, tried: &Given) -> Done<bool> {
+    let good = code::hash.ne(NONE).and(code::expires_at.gt(tried.now.micros())).and(code::tries.lt(MOST_TRIES));
+    if diesel::update(row(tried).filter(good)).set(code::tries.eq(code::tries + 1)).execute(db)? == 0 {
         return Ok(false);
     }
-    let stored: Option<String> = row.select(code::hash).first(db).optional()?;
-    // Both are keyed hashes: how long the comparison takes says nothing of the code.
-    Ok(stored.as_deref() == Some(hash))
+    is_right(db, tried)
+}
+
+/// Whether it is the code that was sent. Both are keyed hashes: how long the comparison takes says nothing of the code.
+pub(crate) fn is_right(db: &mut Db, tried: &Given) -> Done<bool> {
+    let stored: Option<String> = row(tried).select(code::hash).first(db).optional()?;
+    Ok(stored.as_deref() == Some(tried.hash.as_str()))
 }
 
 /// Uses a code up, once.
-pub(crate) fn used(db: &mut Db, purpose: Purpose, user: &UserId, hash: &str, now: Timestamp) -> Done<()> {
-    let row = code::table.find((purpose.name(), user.as_str()));
-    let good = row.filter(code::hash.eq(hash).and(code::expires_at.gt(now.micros())));
+pub(crate) fn used(db: &mut Db, tried: &Given) -> Done<()> {
+    let good = row(tried).filter(code::hash.eq(&tried.hash).and(code::expires_at.gt(tried.now.micros())));
     let ended = diesel::update(good).set(code::hash.eq(NONE)).execute(db)?;
     if ended == 1 { Ok(()) } else { refuse(AuthError::InvalidCode) }
 }

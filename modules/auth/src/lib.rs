@@ -84,6 +84,12 @@ pub enum AuthOpenError {
          then lost"
     )]
     Root(PathBuf),
+    /// The database was written with another secret.
+    #[error(
+        "auth-root.key in {0} is not the one that this database was written with: copy it from the process that wrote it, \
+         or from before"
+    )]
+    OtherRoot(PathBuf),
     /// The bootstrap secret could not be stored.
     #[error("the bootstrap secret could not be stored: {0}")]
     Bootstrap(AuthError),
@@ -102,6 +108,7 @@ pub struct Users {
     hashing: Hashing,
     /// Hashes the codes that are sent.
     code_key: hmac::Key,
+    code_rate: Rate,
     mail_seal: Seal,
     post: Post,
     /// Hides the addresses whose failed logins are counted.
@@ -147,11 +154,13 @@ impl Users {
         let no_seal = || AuthOpenError::Settings("no key to encrypt with".to_owned());
         let (mail_seal, code_key) = (root.seal("auth/mail/1").ok_or_else(no_seal)?, root.derive("auth/code/1"));
         if !database.is_read_only() {
+            bootstrap::check_root(&database, &root, data_dir)?;
             bootstrap::prepare(&database, data_dir, clock.now(), &random)?;
         }
         let (refresh_keys, data_dir) = (RefreshKeys::of(&root), data_dir.to_owned());
         let account_key = root.derive("auth/account/1");
         let no_memory = || AuthOpenError::Settings("the places of requests cannot be remembered".to_owned());
+        let code_rate = Rate::of(recovery::TRIES_A_MINUTE).ok_or_else(no_memory)?;
         let login_rate = Rate::of(settings.logins_a_minute).ok_or_else(no_memory)?;
         let registration_rate = Rate::of(settings.registrations_a_minute).ok_or_else(no_memory)?;
         let (known, revoked) = (database.cache(KNOWN_USERS), database.cache(KNOWN_GRANTS));
@@ -163,6 +172,7 @@ impl Users {
             refresh_keys,
             hashing,
             code_key,
+            code_rate,
             mail_seal,
             post,
             account_key,
@@ -186,6 +196,7 @@ impl Users {
         let prune = move |db: &mut emporium_database::Db| {
             sessions::prune(db, now)?;
             throttle::prune(db, now)?;
+            recovery::prune(db, now)?;
             idempotency::prune(db, now).map(drop)
         };
         self.database.write_in(Lane::Continuation, prune).await

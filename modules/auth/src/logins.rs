@@ -59,12 +59,17 @@ impl Users {
 
     /// A try to log in to what belongs to an address.
     pub(crate) fn attempt(&self, email: &Email, call: &Call) -> Attempt {
-        Attempt { account: self.account_of(email), place: place::of(call.peer), now: self.clock.now() }
+        Attempt { account: self.account_of(email), place: place::of(call.peer), apart: false, now: self.clock.now() }
     }
 
     /// What the failures of an address are counted by: nobody who reads the table learns which addresses were tried.
     pub(crate) fn account_of(&self, email: &Email) -> String {
         URL_SAFE_NO_PAD.encode(hmac::sign(&self.account_key, email.as_str().as_bytes()))
+    }
+
+    /// The same for failures with mailed codes.
+    pub(crate) fn code_account_of(&self, email: &Email) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.account_key, format!("code\n{email}").as_bytes()))
     }
 
     /// Most tries have nothing against them and change nothing.

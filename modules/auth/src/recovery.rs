@@ -2,27 +2,27 @@
 
 use emporium_auth_api::{AuthError, Email, FindUser, SessionId, User, UserId};
 use emporium_database::prelude::*;
-use emporium_database::{Db, Lane};
-use emporium_kernel::{Call, Outage, Timestamp, id};
+use emporium_database::{Db, Lane, idempotency, refuse};
+use emporium_kernel::{Call, Outage, Timestamp};
 
-use crate::codes::{self, Code, GOOD, NewCode, Purpose};
+use crate::codes::{self, Code, GOOD, Given, Purpose};
 use crate::hashing::Checked;
 use crate::mail::{self, Content, Due, KeptMail, Letter, MailId, PostError, Sealed, Waiting};
 use crate::password::{NewPassword, Password};
 use crate::schema::code_request;
 use crate::sessions::{self, End};
+use crate::throttle::{Admitted, Attempt};
 use crate::{Done, Users, place, throttle, users};
-
-id!(
-    /// Names a wish for a code.
-    WishId = "wsh"
-);
 
 /// Wishes that one round answers.
 const AT_ONCE: i64 = 50;
+/// Wishes that may wait; one more is told to come back.
+const MOST_WAITING: i64 = 10_000;
+/// How many codes one address may try, a minute: with six digits, a guess is right once in a million.
+pub(crate) const TRIES_A_MINUTE: u32 = 10;
 
-/// A wish for a code; there may be no such user.
-type Wish = (String, String);
+/// A wish for a code: the address it was made for, where, and when. There may be no such user.
+type Wish = (String, String, i64);
 
 /// What a new password ends.
 #[derive(Clone, Debug)]
@@ -38,26 +38,13 @@ impl Users {
         if !self.post.is_open() {
             return Err(AuthError::NoMail);
         }
-        let now = self.clock.now();
-        self.registration_rate.take(&place::of(call.peer), now)?;
-        let id = WishId::new(now, &self.random);
-        let note = move |db: &mut Db| {
-            let there: i64 = code_request::table.filter(code_request::id.eq(id.as_str())).count().get_result(db)?;
-            if there == 0 {
-                let row = (
-                    code_request::id.eq(id.as_str()),
-                    code_request::purpose.eq(Purpose::Reset.name()),
-                    code_request::email.eq(email.as_str()),
-                    code_request::created_at.eq(now.micros()),
-                );
-                diesel::insert_into(code_request::table).values(row).execute(db)?;
-            }
-            Ok(())
-        };
-        self.database.write(note).await
+        let (now, place) = (self.clock.now(), place::of(call.peer));
+        self.registration_rate.take(&place, now)?;
+        self.database.write(move |db| note(db, &email, &place, now)).await
     }
 
-    /// Sets a new password for whoever has the code that was mailed. Every session ends, and the user is told.
+    /// Sets a new password for whoever has the code that was mailed. Every session ends, and the user is told. Wrong codes
+    /// make the next try wait, like wrong passwords, and whether or not there is such a user.
     pub(crate) async fn reset(
         &self,
         call: &Call,
@@ -65,19 +52,25 @@ impl Users {
         code: Code,
         password: NewPassword,
     ) -> Result<(), AuthError> {
-        let now = self.clock.now();
-        self.login_rate.take(&place::of(call.peer), now)?;
-        let wanted = FindUser::Email(email.clone());
-        let found = self.database.read(move |db| users::find(db, &wanted)).await?.filter(|user| !user.disabled);
-        // For nobody a try is counted as well, which takes as long.
-        let id = found.as_ref().map_or_else(|| UserId::derived(&["nobody"]), |user| user.id.clone());
-        let hash = code.hash(&self.code_key, Purpose::Reset, &id);
-        let (tried, tried_hash) = (id.clone(), hash.clone());
-        let attempt = move |db: &mut Db| codes::attempt(db, Purpose::Reset, &tried, &tried_hash, now);
-        let right = self.database.write(attempt).await?;
-        let Some(user) = found.filter(|_| right) else { return Err(AuthError::InvalidCode) };
-        let used = move |db: &mut Db| codes::used(db, Purpose::Reset, &id, &hash, now);
-        self.replace_password(user, password, Ended::Every, used).await
+        let login = self.attempt(&email, call);
+        self.code_rate.take(&login.place, login.now)?;
+        // Five tries a code and ten codes a day are for all strangers together.
+        let attempt = Attempt { account: self.code_account_of(&email), apart: true, ..login.clone() };
+        let admitted = self.admit(&attempt).await?;
+        let wanted = FindUser::Email(email);
+        let look = move |db: &mut Db| Ok((users::find(db, &wanted)?, throttle::is_known(db, &login)?));
+        let (found, known) = self.database.read::<_, AuthError, _>(look).await?;
+        let found = found.filter(|user| !user.disabled);
+        let given = found.as_ref().map(|user| self.given(user, &code, known, attempt.now));
+        let (tried, command) = (given.clone(), self.random.token::<16>());
+        let right = self.database.write(move |db| try_code(db, tried.as_ref(), &attempt, &admitted, &command)).await?;
+        let (Some(user), Some(given)) = (found.filter(|_| right), given) else { return Err(AuthError::InvalidCode) };
+        self.replace_password(user, password, Ended::Every, move |db| codes::used(db, &given)).await
+    }
+
+    fn given(&self, user: &User, code: &Code, known: bool, now: Timestamp) -> Given {
+        let hash = code.hash(&self.code_key, Purpose::Reset, &user.id);
+        Given { purpose: Purpose::Reset, user: user.id.clone(), known, hash, now }
     }
 
     /// Sets a new password for a user who knows the old one. Every other session ends, and the user is told.
@@ -93,12 +86,20 @@ impl Users {
         let attempt = self.attempt(&email, call);
         let admitted = self.admit(&attempt).await?;
         let found = self.database.read(move |db| users::credentials(db, &email)).await?;
-        let stored = found.map(|credentials| credentials.hash);
-        if self.hashing.check(current, stored).await? == Checked::Wrong {
+        let stored = found.as_ref().map(|credentials| credentials.hash.clone());
+        let verdict = self.hashing.check(current, stored).await?;
+        let (Some(checked), Checked::Right { .. }) = (found, verdict) else {
             self.database.write(move |db| throttle::failed(db, &attempt, &admitted)).await?;
             return Err(AuthError::InvalidCredentials);
-        }
-        self.replace_password(user, new, Ended::EveryBut(session), |_| Ok(())).await
+        };
+        let (kept, now) = (session.clone(), attempt.now);
+        // The password that was checked is still the user's, and the session has not ended meanwhile.
+        let allowed = move |db: &mut Db| {
+            let still = users::confirm(db, &checked, None)?;
+            let live = sessions::is_live(db, &kept, now)?;
+            if still && live { Ok(()) } else { refuse(AuthError::InvalidCredentials) }
+        };
+        self.replace_password(user, new, Ended::EveryBut(session), allowed).await
     }
 
     /// Sets a password, when `allowed` finds in the same transaction that it may.
@@ -113,8 +114,11 @@ impl Users {
         password.check_against(&email, &user.name)?;
         let (account, now) = (self.account_of(&email), self.clock.now());
         let hash = self.hashing.hash(password.into_password()).await?;
-        let told = self.letter(&user, Content::PasswordChanged, now)?;
+        let (told, command) = (self.letter(&user, Content::PasswordChanged, now)?, self.random.token::<16>());
         let set = move |db: &mut Db, user: &User| {
+            if idempotency::already_applied(db, &command, now)? {
+                return Ok(());
+            }
             allowed(db)?;
             users::set_password(db, &user.id, &hash)?;
             throttle::forgive(db, &account)?;
@@ -135,7 +139,7 @@ impl Users {
             return Ok(None);
         }
         let to = Email::parse(&user.email).ok_or(Outage::Internal)?;
-        let letter = Letter { to, name: user.name.clone(), content };
+        let letter = Letter { to, content };
         let text = serde_json::to_string(&letter).map_err(|_| Outage::Internal)?;
         let id = MailId::new(now, &self.random);
         let text = self.mail_seal.close(id.as_str(), &text, &self.random).ok_or(Outage::Internal)?;
@@ -148,7 +152,10 @@ impl Users {
             return Ok(());
         }
         for wish in self.database.read(wishes).await? {
-            self.answer(wish).await?;
+            // One that cannot be answered keeps nobody else waiting; it ends by itself.
+            if let Err(error) = self.answer(wish).await {
+                tracing::warn!(%error, "a wish for a code was not answered");
+            }
         }
         let now = self.clock.now();
         if self.waiting_mail().await?.all == 0 {
@@ -166,26 +173,36 @@ impl Users {
     }
 
     /// Sends a code to whoever asked for one, if there is such a user and none was sent a moment ago.
-    async fn answer(&self, (wish, email): Wish) -> Result<(), AuthError> {
+    async fn answer(&self, (email, place, at): Wish) -> Result<(), AuthError> {
         let now = self.clock.now();
         let found = match Email::parse(&email) {
-            Some(email) => self.database.read(move |db| users::find(db, &FindUser::Email(email))).await?,
+            Some(parsed) => {
+                let account = self.account_of(&parsed);
+                let attempt = Attempt { account, place: place.clone(), apart: false, now };
+                let look = move |db: &mut Db| {
+                    Ok((users::find(db, &FindUser::Email(parsed))?, throttle::is_known(db, &attempt)?))
+                };
+                let (user, known) = self.database.read::<_, AuthError, _>(look).await?;
+                user.filter(|user| !user.disabled).map(|user| (user, known))
+            }
             None => None,
         };
-        let letter = match found.filter(|user| !user.disabled) {
-            Some(user) => {
+        let letter = match found {
+            Some((user, known)) => {
                 let code = Code::new(&self.random);
-                let hash = code.hash(&self.code_key, Purpose::Reset, &user.id);
-                let content = Content::ResetCode { code: code.as_str().to_owned(), minutes: GOOD.as_secs() / 60 };
-                let new = NewCode { purpose: Purpose::Reset, user: user.id.clone(), hash, now };
-                self.letter(&user, content, now)?.map(|letter| (new, letter))
+                let (minutes, until) = (GOOD.as_secs() / 60, now.plus(GOOD));
+                let content = Content::ResetCode { code: code.as_str().to_owned(), minutes, until };
+                let given = self.given(&user, &code, known, now);
+                self.letter(&user, content, now)?.map(|letter| (given, letter))
             }
             None => None,
         };
         let answer = move |db: &mut Db| {
-            let taken = diesel::delete(code_request::table.filter(code_request::id.eq(&wish))).execute(db)?;
-            if let Some((code, letter)) = letter.as_ref().filter(|_| taken == 1)
-                && codes::issue(db, code)?
+            let wish = code_request::email.eq(&email).and(code_request::place.eq(&place));
+            let wish = code_request::table.filter(code_request::purpose.eq(Purpose::Reset.name()).and(wish));
+            let taken = diesel::delete(wish.filter(code_request::created_at.eq(at))).execute(db)?;
+            if let Some((given, letter)) = letter.as_ref().filter(|_| taken == 1)
+                && codes::issue(db, given)?
             {
                 mail::enqueue(db, letter)?;
             }
@@ -197,8 +214,11 @@ impl Users {
     async fn deliver(&self, due: Due) -> Result<(), AuthError> {
         let read = self.mail_seal.open(due.id.as_str(), &due.text);
         let sent = match read.and_then(|text| serde_json::from_str::<Letter>(&text).ok()) {
+            Some(letter) if letter.is_over(self.clock.now()) => {
+                Err(PostError::Impossible("it came too late".to_owned()))
+            }
             Some(letter) => self.post.send(&letter, self.clock.now()).await,
-            None => Err(PostError::Impossible("it was stored with another key".to_owned())),
+            None => Err(PostError::Unreadable),
         };
         let now = self.clock.now();
         match sent {
@@ -226,7 +246,51 @@ impl Users {
     }
 }
 
+/// Notes a wish; one that waits already is noted anew.
+fn note(db: &mut Db, email: &Email, place: &str, now: Timestamp) -> Done<()> {
+    let wish = code_request::email.eq(email.as_str()).and(code_request::place.eq(place));
+    let wish = code_request::table.filter(code_request::purpose.eq(Purpose::Reset.name()).and(wish));
+    if diesel::update(wish).set(code_request::created_at.eq(now.micros())).execute(db)? == 1 {
+        return Ok(());
+    }
+    let waiting: i64 = code_request::table.count().get_result(db)?;
+    if waiting >= MOST_WAITING {
+        return refuse(Outage::Busy);
+    }
+    let row = (
+        code_request::purpose.eq(Purpose::Reset.name()),
+        code_request::email.eq(email.as_str()),
+        code_request::place.eq(place),
+        code_request::created_at.eq(now.micros()),
+    );
+    diesel::insert_into(code_request::table).values(row).execute(db)?;
+    Ok(())
+}
+
+/// Counts a try with a code, for nobody as well, and says whether it was right.
+fn try_code(db: &mut Db, given: Option<&Given>, attempt: &Attempt, admitted: &Admitted, command: &str) -> Done<bool> {
+    if idempotency::already_applied(db, command, attempt.now)? {
+        return given.map_or(Ok(false), |given| codes::is_right(db, given));
+    }
+    let right = match given {
+        Some(given) => codes::attempt(db, given)?,
+        None => false,
+    };
+    match right {
+        true => throttle::forgive(db, &attempt.account)?,
+        false => throttle::failed(db, attempt, admitted)?,
+    }
+    Ok(right)
+}
+
 fn wishes(db: &mut Db) -> Done<Vec<Wish>> {
-    let columns = (code_request::id, code_request::email);
-    Ok(code_request::table.select(columns).order(code_request::id).limit(AT_ONCE).load(db)?)
+    let columns = (code_request::email, code_request::place, code_request::created_at);
+    Ok(code_request::table.select(columns).order(code_request::created_at).limit(AT_ONCE).load(db)?)
+}
+
+/// Forgets wishes that nobody answered in the time that a code is good.
+pub(crate) fn prune(db: &mut Db, now: Timestamp) -> Done<()> {
+    let oldest = now.minus(GOOD).micros();
+    diesel::delete(code_request::table.filter(code_request::created_at.lt(oldest))).execute(db)?;
+    Ok(())
 }

@@ -32,6 +32,11 @@ impl Root {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &stored)))
     }
 
+    /// What a database remembers of the secret that it was written with.
+    pub(crate) fn check(&self) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, b"auth/check/1"))
+    }
+
     /// A key of its own for each purpose; the same as long as the file is the same.
     pub(crate) fn derive(&self, purpose: &str) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&self.0, purpose.as_bytes()).as_ref())

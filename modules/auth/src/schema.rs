@@ -70,9 +70,10 @@ diesel::table! {
 }
 
 diesel::table! {
-    code (purpose, user_id) {
+    code (purpose, user_id, known) {
         purpose -> Text,
         user_id -> Text,
+        known -> Integer,
         hash -> Text,
         expires_at -> BigInt,
         tries -> BigInt,
@@ -83,11 +84,18 @@ diesel::table! {
 }
 
 diesel::table! {
-    code_request (id) {
-        id -> Text,
+    code_request (purpose, email, place) {
         purpose -> Text,
         email -> Text,
+        place -> Text,
         created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    root_check (id) {
+        id -> Integer,
+        hash -> Text,
     }
 }
 

@@ -273,6 +273,13 @@ pub(crate) fn end_all(db: &mut Db, user: &UserId, why: End, now: Timestamp) -> D
     Ok(())
 }
 
+/// Whether a session has neither ended nor expired.
+pub(crate) fn is_live(db: &mut Db, id: &SessionId, now: Timestamp) -> Done<bool> {
+    let live = sessions::ended_at.is_null().and(sessions::expires_at.gt(now.micros()));
+    let found: i64 = sessions::table.filter(sessions::id.eq(id.as_str()).and(live)).count().get_result(db)?;
+    Ok(found > 0)
+}
+
 /// Ends all sessions of a user but one.
 pub(crate) fn end_others(db: &mut Db, user: &UserId, kept: &SessionId, why: End, now: Timestamp) -> Done<()> {
     let others = sessions::user_id.eq(user.as_str()).and(sessions::id.ne(kept.as_str()));

@@ -5,6 +5,8 @@ use std::time::Duration;
 use emporium_auth_api::MAX_LIFETIME_SECS;
 use serde::{Deserialize, Serialize};
 
+use crate::mail::Post;
+
 /// The section `auth` of the configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -157,7 +159,8 @@ impl Settings {
         within("refresh_grace_secs", self.refresh_grace_secs, 0, 60)?;
         within("argon2_memory_kib", self.argon2_memory_kib, least_memory, MOST_MEMORY_KIB)?;
         within("argon2_passes", self.argon2_passes, least_passes, 64)?;
-        within("argon2_lanes", self.argon2_lanes, 1, 64)
+        within("argon2_lanes", self.argon2_lanes, 1, 64)?;
+        Post::of(&self.mail).map(drop)
     }
 
     pub(crate) fn session_life(&self) -> Duration {

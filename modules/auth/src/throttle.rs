@@ -18,11 +18,11 @@ use crate::schema::{known_place, login_failure};
 const FREE: i64 = 5;
 /// The same for all unknown places together.
 const FREE_ELSEWHERE: i64 = 20;
-/// So many failures in a row from unknown places stop them until the owner logs in or sets a new password (NIST SP
-/// 800-63B-4 section 3.2.2).
-const MOST_ELSEWHERE: i64 = 100;
+/// So many failures in a row stop a place, or all unknown ones, until the owner logs in from another one or sets a new
+/// password (NIST SP 800-63B-4 section 3.2.2).
+const MOST: i64 = 100;
 const LONGEST: Duration = Duration::from_secs(15 * 60);
-/// How long failures are remembered after the last one.
+/// How long failures are remembered after the last one, where they did not stop anybody.
 const FORGIVEN: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a place is known after the last login.
 const KNOWN: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -39,6 +39,9 @@ pub(crate) struct Attempt {
     pub(crate) account: String,
     /// Where from.
     pub(crate) place: String,
+    /// Whether it counts at its place alone, and not for all unknown places together: where something else bounds how
+    /// often they may try.
+    pub(crate) apart: bool,
     pub(crate) now: Timestamp,
 }
 
@@ -76,9 +79,11 @@ pub(crate) fn admit(db: &mut Db, attempt: &Attempt) -> Done<Admitted> {
     let mut admitted = Admitted { known, claimed: Vec::new() };
     for (name, place, free) in counters(attempt, known) {
         let Some((failures, last_at)) = counted(db, attempt, place)? else { continue };
-        let stopped = place == ELSEWHERE && failures >= MOST_ELSEWHERE;
+        if failures >= MOST {
+            return wait(FORGIVEN);
+        }
         let waited = attempt.now.since(Timestamp::from_micros(last_at));
-        let left = if stopped { FORGIVEN } else { pause(failures, free) }.saturating_sub(waited);
+        let left = pause(failures, free).saturating_sub(waited);
         if !left.is_zero() {
             return wait(left);
         }
@@ -101,7 +106,7 @@ fn wait<T>(left: Duration) -> Done<T> {
 
 /// The counters that a try counts for: their name, place, and how many failures cost nothing.
 fn counters(attempt: &Attempt, known: bool) -> impl Iterator<Item = (&'static str, &str, i64)> {
-    let elsewhere = (!known).then_some(("elsewhere", ELSEWHERE, FREE_ELSEWHERE));
+    let elsewhere = (!known && !attempt.apart).then_some(("elsewhere", ELSEWHERE, FREE_ELSEWHERE));
     [("place", attempt.place.as_str(), FREE)].into_iter().chain(elsewhere)
 }
 
@@ -115,7 +120,8 @@ fn counted(db: &mut Db, attempt: &Attempt, place: &str) -> Done<Option<(i64, i64
     Ok(row(attempt, place).select((login_failure::failures, login_failure::last_at)).first(db).optional()?)
 }
 
-fn is_known(db: &mut Db, attempt: &Attempt) -> Done<bool> {
+/// Whether somebody logged in to the account from there before.
+pub(crate) fn is_known(db: &mut Db, attempt: &Attempt) -> Done<bool> {
     let here = known_place::account.eq(&attempt.account).and(known_place::place.eq(&attempt.place));
     let known: i64 = known_place::table.filter(here).count().get_result(db)?;
     Ok(known > 0)
@@ -178,7 +184,7 @@ pub(crate) fn forgive(db: &mut Db, account: &str) -> Done<()> {
 pub(crate) fn prune(db: &mut Db, now: Timestamp) -> Done<()> {
     let oldest = now.minus(FORGIVEN).micros();
     let old: Vec<(String, String)> = login_failure::table
-        .filter(login_failure::last_at.lt(oldest))
+        .filter(login_failure::last_at.lt(oldest).and(login_failure::failures.lt(MOST)))
         .select((login_failure::account, login_failure::place))
         .limit(PRUNED_AT_ONCE)
         .load(db)?;

@@ -4,9 +4,12 @@
 mod common;
 
 use actix_web::test::TestRequest;
-use common::{House, PASSWORD, Reply};
-use emporium_auth::{MailTransport, Settings};
-use emporium_kernel::Role;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::{House, PASSWORD, Reply, address, password};
+use emporium_auth::{MailTls, MailTransport, Settings};
+use emporium_auth_api::FindUser;
+use emporium_kernel::{Call, Role};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -79,26 +82,91 @@ async fn known_and_unknown_addresses_get_the_same_answers() {
     let (known, unknown) = (forgot(&house, ADA).await, forgot(&house, "nobody@example.com").await);
     assert_eq!((known.status, &known.body), (unknown.status, &unknown.body));
     let wrong = wrong(&code(&house).await);
-    let (known, unknown) = (reset(&house, ADA, &wrong).await, reset(&house, "nobody@example.com", &wrong).await);
-    assert_eq!((known.status, &known.body), (unknown.status, &unknown.body));
+    // Nine in all, which is less than one place may try a minute.
+    for _ in 0..4 {
+        let (known, unknown) = (reset(&house, ADA, &wrong).await, reset(&house, "nobody@example.com", &wrong).await);
+        assert_eq!((known.status, &known.body), (unknown.status, &unknown.body));
+    }
+}
+
+/// The same from an address.
+async fn reset_from(house: &House, place: &str, email: &str, code: &str) -> Reply {
+    let body = json!({"email": email, "code": code, "new_password": NEW});
+    let request = TestRequest::post().uri("/v1/auth/password/reset").set_json(body);
+    house.send_for(from(place), request).await
+}
+
+fn from(place: &str) -> Call {
+    let mut call = Call::internal("test");
+    call.peer = Some(place.parse().expect("an address"));
+    call
 }
 
 #[actix_web::test]
-async fn a_hundred_guesses_at_once_are_five_tries() {
+async fn a_hundred_guesses_at_once_are_five_tries_wherever_they_come_from() {
     let house = house().await;
     forgot(&house, ADA).await;
     let code = code(&house).await;
     let wrong = wrong(&code);
-    let guesses = join_all((0..100).map(|_| reset(&house, ADA, &wrong))).await;
-    assert!(guesses.iter().all(|guess| guess.refusal().2 == "invalid_code"));
-    assert_eq!(reset(&house, ADA, &code).await.refusal().2, "invalid_code", "the right one comes too late");
-    house.pass(60);
+    let places: Vec<String> = (0..100).map(|n| format!("203.0.113.{n}")).collect();
+    let guesses = join_all(places.iter().map(|place| reset_from(&house, place, ADA, &wrong))).await;
+    assert!(guesses.iter().all(|guess| guess.refusal().2 == "invalid_code" || guess.status == 429));
+    let late = reset_from(&house, "198.51.100.1", ADA, &code).await;
+    assert!(late.refusal().2 == "invalid_code" || late.status == 429, "the right one comes too late: {late:?}");
+    house.pass(24 * 60 * 60);
     forgot(&house, ADA).await;
     let next = self::code(&house).await;
-    for _ in 0..4 {
-        reset(&house, ADA, &self::wrong(&next)).await;
+    for n in 0..4 {
+        let guess = reset_from(&house, &format!("192.0.2.{n}"), ADA, &self::wrong(&next)).await;
+        assert_eq!(guess.refusal().2, "invalid_code");
     }
-    assert_eq!(reset(&house, ADA, &next).await.status, 204, "the fifth try may be right");
+    assert_eq!(reset_from(&house, "192.0.2.9", ADA, &next).await.status, 204, "the fifth try may be right");
+}
+
+#[actix_web::test]
+async fn one_place_guesses_ten_times_a_minute_whosever_code_it_is() {
+    let house = house().await;
+    let guess =
+        async |n: usize| reset_from(&house, "203.0.113.7", &format!("user{n}@example.com"), "123456").await.status;
+    for n in 0..10 {
+        assert_eq!(guess(n).await, 422);
+    }
+    assert_eq!(guess(10).await, 429);
+}
+
+#[actix_web::test]
+async fn strangers_neither_use_up_nor_hold_up_the_codes_of_an_owner_at_home() {
+    let house = house().await;
+    let login = json!({"email": ADA, "password": PASSWORD});
+    let at_home = TestRequest::post().uri("/v1/auth/login").set_json(login);
+    assert_eq!(house.send_for(from("203.0.113.7"), at_home).await.status, 200);
+    for n in 0..12 {
+        let wish = TestRequest::post().uri("/v1/auth/password/forgot").set_json(json!({"email": ADA}));
+        assert_eq!(house.send_for(from(&format!("198.51.100.{n}")), wish).await.status, 202);
+        house.users.send_mail().await.expect("goes out");
+        house.pass(60);
+    }
+    assert_eq!(mail(&house).await.len(), 10, "what strangers can ask for a day");
+    let wish = TestRequest::post().uri("/v1/auth/password/forgot").set_json(json!({"email": ADA}));
+    assert_eq!(house.send_for(from("203.0.113.7"), wish).await.status, 202);
+    house.users.send_mail().await.expect("goes out");
+    assert_eq!(mail(&house).await.len(), 11, "the owner still gets one");
+    let code = code(&house).await;
+    for n in 0..10 {
+        reset_from(&house, &format!("198.51.100.{n}"), ADA, &wrong(&code)).await;
+    }
+    assert_eq!(reset_from(&house, "198.51.100.99", ADA, &code).await.status, 422, "it is good at home alone");
+    assert_eq!(reset_from(&house, "203.0.113.7", ADA, &code).await.status, 204);
+}
+
+#[actix_web::test]
+async fn a_code_that_came_too_late_is_not_sent() {
+    let house = house().await;
+    house.post("/v1/auth/password/forgot", json!({"email": ADA})).await;
+    house.pass(601);
+    house.users.sweep().await.expect("sweeps");
+    house.users.send_mail().await.expect("goes out");
+    assert!(mail(&house).await.is_empty());
 }
 
 #[actix_web::test]
@@ -156,16 +224,36 @@ async fn a_new_password_is_as_good_as_any_and_a_refused_one_costs_no_code() {
 
 #[actix_web::test]
 async fn codes_and_letters_are_stored_hashed_and_sealed() {
-    let house = house().await;
+    // A server that nobody reaches: the letter waits.
+    let mut settings = Settings::for_tests();
+    (settings.mail.transport, settings.mail.tls, settings.mail.port) = (MailTransport::Smtp, MailTls::None, 1);
+    (settings.mail.host, settings.mail.from) = ("localhost".to_owned(), "shop@example.com".to_owned());
+    let house = House::with(settings);
+    house.register(ADA).await;
     house.post("/v1/auth/password/forgot", json!({"email": ADA})).await;
-    // Answered, and not delivered: the wish became a code and a letter in one transaction.
-    forgot(&house, "nobody@example.com").await;
-    let code = code(&house).await;
-    house.users.database().close();
-    for entry in std::fs::read_dir(house.folder.path()).expect("reads").flatten() {
-        let bytes = std::fs::read(entry.path()).expect("reads");
-        let found = bytes.windows(6).any(|window| window == code.as_bytes());
-        assert!(!found, "{} holds the code", entry.path().display());
+    house.users.send_mail().await.expect("is put off");
+    assert_eq!(house.users.waiting_mail().await.expect("reads").in_vain, 1);
+    let (letters, hashes) = house.stored_secrets().await;
+    assert_eq!((letters.len(), hashes.len()), (1, 1));
+    let bytes = URL_SAFE_NO_PAD.decode(&letters[0]).expect("base64url");
+    for readable in ["ada", "kind", "code"] {
+        assert!(!bytes.windows(readable.len()).any(|part| part == readable.as_bytes()), "{readable} can be read");
+    }
+    assert_eq!(hashes[0].len(), 43, "a keyed hash");
+}
+
+#[actix_web::test]
+async fn who_changes_a_password_while_it_is_being_reset_changes_nothing() {
+    let house = house().await;
+    for round in 0..30 {
+        let (old, operators) = (format!("tea at {round} o'clock"), format!("coffee at {} o'clock", round + 1));
+        house.users.set_password(FindUser::Email(address(ADA)), password(&old)).await.expect("sets");
+        let token = house.login(ADA, &old).await.text("access_token");
+        let thief = change(&house, &token, &old, "my own long phrase");
+        let operator = house.users.set_password(FindUser::Email(address(ADA)), password(&operators));
+        let (_, set) = futures_util::future::join(thief, operator).await;
+        set.expect("sets");
+        assert_eq!(house.login(ADA, &operators).await.status, 200, "round {round}: whichever came first");
     }
 }
 

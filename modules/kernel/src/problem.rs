@@ -30,7 +30,8 @@ pub struct Problem {
     pub code: String,
     /// The HTTP status.
     pub status: u16,
-    /// One sentence for people about this very case.
+    /// One sentence for people about this very case. (`title`, in refusals that were stored before there was this.)
+    #[serde(alias = "title")]
     pub detail: String,
     /// The refused fields, when the request itself is at fault.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -12,6 +12,7 @@ use emporium_database::{Db, refuse};
 use emporium_kernel::{Caller, Idempotency, Timestamp, id};
 use sha2::{Digest, Sha256};
 
+use crate::catalogue::Made;
 use crate::error::Done;
 use crate::orders::{Line, Payment, Placement};
 use crate::schema::{cart, orders};
@@ -109,7 +110,7 @@ impl Shop {
         caller: Option<&Caller>,
         key: Option<Idempotency>,
         lines: Vec<Line>,
-    ) -> Result<Cart, ShopError> {
+    ) -> Result<Made<Cart>, ShopError> {
         let (now, limit) = (self.clock.now(), self.settings.max_lines);
         lines::bounded(&lines, limit)?;
         let id = CartId::new(now, &self.random);
@@ -126,16 +127,17 @@ impl Shop {
         let cart = self.database.write(move |db| {
             match idempotency::turn(db, key.as_ref(), &row.id, now)? {
                 Turn::First => {}
-                Turn::Again(made) => return view::again(db, &made),
+                Turn::Again(made) => return Ok(Made { value: view::again(db, &made)?, again: true }),
                 Turn::Reused => return refuse(ShopError::IdempotencyKeyReused),
             }
             if !idempotency::already_applied(db, &row.id, now)? {
                 diesel::insert_into(cart::table).values(&row).execute(db)?;
                 lines::add_all(db, &row.id, &lines, &ids, limit)?;
             }
-            view::of(db, row.clone())
+            Ok(Made { value: view::of(db, row.clone())?, again: false })
         });
-        Ok(Cart { token, ..cart.await? })
+        let Made { value, again } = cart.await?;
+        Ok(Made { value: Cart { token, ..value }, again })
     }
 
     /// A cart with today's prices.
@@ -167,7 +169,7 @@ impl Shop {
         visitor: Visitor,
         key: Option<Idempotency>,
         change: impl Fn(&mut Db, &str) -> Done<()> + Send + 'static,
-    ) -> Result<Cart, ShopError> {
+    ) -> Result<Made<Cart>, ShopError> {
         let (now, command) = (self.clock.now(), self.random.token::<16>());
         self.database
             .write(move |db| {
@@ -176,11 +178,12 @@ impl Shop {
                 if turn == Turn::Reused {
                     return refuse(ShopError::IdempotencyKeyReused);
                 }
-                if turn == Turn::First && !idempotency::already_applied(db, &command, now)? {
+                let again = turn != Turn::First;
+                if !again && !idempotency::already_applied(db, &command, now)? {
                     change(db, id.as_str())?;
                     touch(db, id.as_str(), now)?;
                 }
-                view::again(db, id.as_str())
+                Ok(Made { value: view::again(db, id.as_str())?, again })
             })
             .await
     }

@@ -23,4 +23,5 @@ pub use category::{Category, CategoryKey};
 pub use import::{Outcome, Upserted};
 pub use patch::ProductPatch;
 pub use product::{Image, Product, ProductDraft, ProductSku, SkuDraft, Slug, Status};
+pub use products::Made;
 pub(crate) use sellable::{Sellable, sellable};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::future::ready;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -84,6 +84,8 @@ struct Inner {
     /// Held while keys are fetched, so that one request asks and the others wait for its answer.
     last_fetch: tokio::sync::Mutex<Option<Fetch>>,
     remembered: ShardedLruCache<[u8; 32], Remembered>,
+    /// Held while an answer of auth is compared with the one before.
+    keeping: Mutex<()>,
 }
 
 /// A token that was verified before.
@@ -129,6 +131,7 @@ impl Verifier {
             withdrawals: AtomicU64::new(0),
             last_fetch: tokio::sync::Mutex::default(),
             remembered,
+            keeping: Mutex::default(),
         }))
     }
 }
@@ -186,16 +189,24 @@ impl Inner {
             Ok(revoked) => (known.revoked, known.asked_at) = (revoked, Some(asked_at)),
             Err(error) if freshness == Freshness::Recent && known.was_good(asked_at) => {
                 tracing::warn!(%error, "nobody can say whether a token was revoked");
+                return Ok(known.caller);
             }
             Err(error) => return Err(Unauthenticated::from_fault(&error)),
         }
-        if known.revoked {
+        let (caller, revoked) = (known.caller.clone(), known.revoked);
+        self.keep(mark, known);
+        if revoked { Err(Unauthenticated::Refused) } else { Ok(caller) }
+    }
+
+    /// Remembers what auth said, unless somebody else was told meanwhile that it was taken back, or was told later.
+    fn keep(&self, mark: [u8; 32], known: Remembered) {
+        let _one_at_a_time = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let better = self.remembered.get(&mark).is_some_and(|there| {
+            there.withdrawals == known.withdrawals && (there.revoked || there.asked_at > known.asked_at)
+        });
+        if known.revoked || !better {
             self.remembered.set(mark, known);
-            return Err(Unauthenticated::Refused);
         }
-        let caller = known.caller.clone();
-        self.remembered.set(mark, known);
-        Ok(caller)
     }
 
     async fn ask(&self, grant: Grant) -> Result<bool, AuthError> {

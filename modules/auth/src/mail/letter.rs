@@ -1,6 +1,7 @@
 //! What the shop writes to its users, as text and as HTML.
 
 use emporium_auth_api::Email;
+use emporium_kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A letter to somebody.
@@ -8,8 +9,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Letter {
     /// The address.
     pub(crate) to: Email,
-    /// What the user wants to be called.
-    pub(crate) name: String,
     pub(crate) content: Content,
 }
 
@@ -18,7 +17,12 @@ pub(crate) struct Letter {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Content {
     /// A code to set a new password with.
-    ResetCode { code: String, minutes: u64 },
+    ResetCode {
+        code: String,
+        minutes: u64,
+        /// When it says nothing true any more.
+        until: Timestamp,
+    },
     /// The password was set.
     PasswordChanged,
 }
@@ -32,9 +36,15 @@ pub(crate) struct Rendered {
 }
 
 impl Letter {
+    /// Whether it would come too late.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        matches!(&self.content, Content::ResetCode { until, .. } if now >= *until)
+    }
+
     pub(crate) fn render(&self) -> Rendered {
         let (subject, paragraphs) = self.content.words();
-        let greeting = format!("Hello {},", self.name);
+        // Not by name: anybody can register any address, with any words for a name.
+        let greeting = "Hello,".to_owned();
         let text = [std::slice::from_ref(&greeting), &paragraphs].concat().join("\n\n") + "\n";
         let body: String =
             [greeting].into_iter().chain(paragraphs).map(|part| format!("<p>{}</p>\n", escaped(&part))).collect();
@@ -49,7 +59,7 @@ impl Letter {
 impl Content {
     fn words(&self) -> (&'static str, Vec<String>) {
         match self {
-            Content::ResetCode { code, minutes } => (
+            Content::ResetCode { code, minutes, .. } => (
                 "Your code for a new password",
                 vec![
                     format!("Your code for a new password is {code}. It is good for {minutes} minutes, once."),
@@ -68,7 +78,7 @@ impl Content {
     }
 }
 
-/// Text in HTML: a name may hold anything.
+/// Text in HTML.
 fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
@@ -89,15 +99,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_letter_says_the_same_as_text_and_as_html_and_a_name_is_only_text() {
+    fn a_letter_says_the_same_as_text_and_as_html_until_it_is_over() {
+        let until = Timestamp::from_micros(1);
         let letter = Letter {
             to: Email::parse("ada@example.com").expect("an address"),
-            name: "<b>Ada</b>".to_owned(),
-            content: Content::ResetCode { code: "012345".to_owned(), minutes: 10 },
+            content: Content::ResetCode { code: "012345".to_owned(), minutes: 10, until },
         };
         let rendered = letter.render();
-        assert!(rendered.text.starts_with("Hello <b>Ada</b>,\n\nYour code for a new password is 012345."));
-        assert!(rendered.html.contains("<p>Hello &lt;b&gt;Ada&lt;/b&gt;,</p>") && rendered.html.contains("012345"));
+        assert!(rendered.text.starts_with("Hello,\n\nYour code for a new password is 012345."));
+        assert!(rendered.html.contains("<p>Hello,</p>") && rendered.html.contains("012345"));
+        assert_eq!(escaped("<a b='c'>&\""), "&lt;a b=&#39;c&#39;&gt;&amp;&quot;");
+        assert!(letter.is_over(until) && !letter.is_over(Timestamp::from_micros(0)));
         let stored = serde_json::to_string(&letter).expect("writes");
         assert_eq!(serde_json::from_str::<Letter>(&stored).expect("reads"), letter);
     }

@@ -51,9 +51,16 @@ pub(crate) enum PostError {
     /// The server did not take it this time.
     #[error("the mail server: {0}")]
     Server(#[from] lettre::transport::smtp::Error),
+    /// It was stored with another secret; perhaps that comes back.
+    #[error("it cannot be read with this shop's secret")]
+    Unreadable,
     /// There is no way out.
     #[error("there is no mail server")]
     None,
+}
+
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl Post {
@@ -72,6 +79,12 @@ impl Post {
                 let builder = match settings.tls {
                     MailTls::Implicit => AsyncSmtpTransport::<Tokio1Executor>::relay(&settings.host),
                     MailTls::Starttls => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(&settings.host),
+                    MailTls::None if !is_this_machine(&settings.host) => {
+                        return Err(format!(
+                            "mail.tls is \"none\", and {} is not this machine: codes would be sent in the clear",
+                            settings.host
+                        ));
+                    }
                     MailTls::None => Ok(AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&settings.host)),
                 };
                 let mut builder = builder.map_err(|error| format!("mail.host: {error}"))?;
@@ -114,7 +127,7 @@ impl Post {
                 let address = letter.to.as_str().parse().map_err(|error| impossible(&error))?;
                 let message = Message::builder()
                     .from(from.clone())
-                    .to(Mailbox::new(Some(letter.name.clone()), address))
+                    .to(Mailbox::new(None, address))
                     .subject(rendered.subject)
                     .multipart(MultiPart::alternative_plain_html(rendered.text, rendered.html));
                 let message = message.map_err(|error| impossible(&error))?;

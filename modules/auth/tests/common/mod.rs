@@ -32,6 +32,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    mail (id) {
+        id -> Text,
+        sealed -> Text,
+    }
+}
+
+diesel::table! {
+    code (hash) {
+        hash -> Text,
+    }
+}
+
 pub const START: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 pub const PASSWORD: &str = "tea at four o'clock";
 
@@ -166,6 +179,14 @@ impl House {
     pub async fn ends(&self) -> Vec<Option<String>> {
         let read = self.users.database().read::<_, AuthError, _>(|db| {
             Ok(sessions::table.select(sessions::end_reason).order(sessions::id).load(db)?)
+        });
+        read.await.expect("reads")
+    }
+
+    /// Letters that wait, and codes.
+    pub async fn stored_secrets(&self) -> (Vec<String>, Vec<String>) {
+        let read = self.users.database().read::<_, AuthError, _>(|db| {
+            Ok((mail::table.select(mail::sealed).load(db)?, code::table.select(code::hash).load(db)?))
         });
         read.await.expect("reads")
     }

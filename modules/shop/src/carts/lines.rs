@@ -6,6 +6,7 @@ use emporium_inventory_api::Sku;
 use emporium_kernel::{Idempotency, Quantity, id};
 
 use super::{Cart, CartId, Visitor};
+use crate::catalogue::Made;
 use crate::catalogue::sellable;
 use crate::error::Done;
 use crate::orders::Line;
@@ -97,7 +98,7 @@ impl Shop {
         visitor: Visitor,
         key: Option<Idempotency>,
         lines: Vec<Line>,
-    ) -> Result<Cart, ShopError> {
+    ) -> Result<Made<Cart>, ShopError> {
         let (ids, limit) = (self.line_ids(lines.len()), self.settings.max_lines);
         self.change_cart(id, visitor, key, move |db, cart| add_all(db, cart, &lines, &ids, limit)).await
     }
@@ -110,7 +111,7 @@ impl Shop {
             remove_all(db, cart)?;
             add_all(db, cart, &lines, &ids, limit)
         };
-        self.change_cart(id, visitor, None, refill).await
+        self.change_cart(id, visitor, None, refill).await.map(|made| made.value)
     }
 
     /// Sets the quantity of a line.
@@ -126,7 +127,7 @@ impl Shop {
             let changed = diesel::update(line).set(cart_line::quantity.eq(quantity.get())).execute(db)?;
             if changed == 1 { Ok(()) } else { refuse(ShopError::NotFound) }
         };
-        self.change_cart(id, visitor, None, set).await
+        self.change_cart(id, visitor, None, set).await.map(|made| made.value)
     }
 
     /// Removes a line.
@@ -135,7 +136,7 @@ impl Shop {
             let removed = diesel::delete(cart_line::table.find((cart, line.as_str()))).execute(db)?;
             if removed == 1 { Ok(()) } else { refuse(ShopError::NotFound) }
         };
-        self.change_cart(id, visitor, None, remove).await
+        self.change_cart(id, visitor, None, remove).await.map(|made| made.value)
     }
 
     fn line_ids(&self, count: usize) -> Vec<LineId> {

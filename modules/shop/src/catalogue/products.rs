@@ -99,6 +99,15 @@ impl From<ProductSku> for PublicSku {
     }
 }
 
+/// Something that was made for a request.
+#[derive(Clone, Debug)]
+pub struct Made<T> {
+    /// It.
+    pub value: T,
+    /// Whether an earlier request with the same key made it.
+    pub again: bool,
+}
+
 impl Shop {
     /// Makes a product and registers its SKUs with inventory. When inventory does not answer, the product is there
     /// all the same and [`Shop::register_pending`] tells inventory later. The same `key` again makes no other product.
@@ -107,27 +116,30 @@ impl Shop {
         call: &Call,
         key: Option<Idempotency>,
         draft: ProductDraft,
-    ) -> Result<Product, ShopError> {
+    ) -> Result<Made<Product>, ShopError> {
         let now = self.clock.now();
         let id = ProductId::new(now, &self.random);
         let make = move |db: &mut Db| {
             match idempotency::turn(db, key.as_ref(), id.as_str(), now)? {
                 Turn::First => {}
-                Turn::Again(made) => return Ok((load::written(db, &ProductId::stored(made))?, Stale::Nothing)),
+                Turn::Again(made) => {
+                    let value = load::written(db, &ProductId::stored(made))?;
+                    return Ok((Made { value, again: true }, Stale::Nothing));
+                }
                 Turn::Reused => return refuse(ShopError::IdempotencyKeyReused),
             }
             // Run again after an unknown commit, this finds what it made.
-            if let Some(made) = load::by_id(db, &id)? {
-                return Ok((made, Stale::Nothing));
+            if let Some(value) = load::by_id(db, &id)? {
+                return Ok((Made { value, again: false }, Stale::Nothing));
             }
             let mut terms = NewTerms::default();
             save::insert(db, &id, &draft, now, &mut terms)?;
             terms.write(db)?;
-            Ok((load::written(db, &id)?, Stale::Nothing))
+            Ok((Made { value: load::written(db, &id)?, again: false }, Stale::Nothing))
         };
-        let product = self.change_catalogue(make).await?;
-        self.announce_change(call, &product).await?;
-        Ok(product)
+        let made = self.change_catalogue(make).await?;
+        self.announce_change(call, &made.value).await?;
+        Ok(made)
     }
 
     /// Tells inventory of what was saved. An outage here is one after the fact.

@@ -80,9 +80,10 @@ fn served(cart: Cart) -> Answer<Cart> {
 
 async fn create(who: Anyone, shop: web::Data<Shop>, lines: Keyed<Lines>) -> Result<Answer<Cart, 201>, Problem> {
     let (caller, key) = (who.caller.as_deref(), lines.key(who.caller.as_deref()));
-    let cart = shop.create_cart(caller, key, lines.body.items).await?;
-    let location = format!("/v1/carts/{}", cart.id);
-    Ok(Answer::new(cart).at(location))
+    let made = shop.create_cart(caller, key, lines.body.items).await?;
+    let location = format!("/v1/carts/{}", made.value.id);
+    let answer = Answer::new(made.value).at(location);
+    Ok(if made.again { answer.replayed() } else { answer })
 }
 
 async fn show(who: Anyone, shop: web::Data<Shop>, Path(id): Path<CartId>, token: CartToken) -> Served {
@@ -122,7 +123,9 @@ async fn add(
     line: Keyed<Line>,
 ) -> Served {
     let key = line.key(who.caller.as_deref());
-    Ok(served(shop.add_to_cart(id, visitor(&who, &token), key, vec![line.body]).await?))
+    let made = shop.add_to_cart(id, visitor(&who, &token), key, vec![line.body]).await?;
+    let answer = served(made.value);
+    Ok(if made.again { answer.replayed() } else { answer })
 }
 
 async fn change(

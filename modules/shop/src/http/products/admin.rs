@@ -31,9 +31,10 @@ async fn create(
     let (key, new) = (new.key(Some(&seller.caller)), new.body);
     let supplier = own(&seller, new.supplier())?;
     let categories = shop.category_slugs(new.categories()).await?;
-    let product = shop.create_product(&seller.call, key, new.into_draft(categories, supplier)?).await?;
-    let (place, version) = (format!("/v1/admin/products/{}", product.id), product.version);
-    Ok(Answer::new(product).at(place).version(version))
+    let made = shop.create_product(&seller.call, key, new.into_draft(categories, supplier)?).await?;
+    let (place, version) = (format!("/v1/admin/products/{}", made.value.id), made.value.version);
+    let answer = Answer::new(made.value).at(place).version(version);
+    Ok(if made.again { answer.replayed() } else { answer })
 }
 
 /// The supplier of a new product: staff say who, a supplier is it.
