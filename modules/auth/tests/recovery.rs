@@ -222,9 +222,8 @@ async fn a_new_password_is_as_good_as_any_and_a_refused_one_costs_no_code() {
     assert_eq!(reset(&house, ADA, &code).await.status, 204);
 }
 
-#[actix_web::test]
-async fn codes_and_letters_are_stored_hashed_and_sealed() {
-    // A server that nobody reaches: the letter waits.
+/// Somebody asked for a code, and there is no mail server where one should be.
+async fn house_with_a_letter_that_waits() -> House {
     let mut settings = Settings::for_tests();
     (settings.mail.transport, settings.mail.tls, settings.mail.port) = (MailTransport::Smtp, MailTls::None, 1);
     (settings.mail.host, settings.mail.from) = ("localhost".to_owned(), "shop@example.com".to_owned());
@@ -233,6 +232,23 @@ async fn codes_and_letters_are_stored_hashed_and_sealed() {
     house.post("/v1/auth/password/forgot", json!({"email": ADA})).await;
     house.users.send_mail().await.expect("is put off");
     assert_eq!(house.users.waiting_mail().await.expect("reads").in_vain, 1);
+    house
+}
+
+#[actix_web::test]
+async fn a_letter_that_no_server_took_in_time_is_given_up() {
+    let house = house_with_a_letter_that_waits().await;
+    house.pass(300);
+    house.users.send_mail().await.expect("is put off again");
+    assert_eq!(house.users.waiting_mail().await.expect("reads").all, 1);
+    house.pass(300);
+    house.users.send_mail().await.expect("is given up");
+    assert_eq!(house.users.waiting_mail().await.expect("reads").all, 0, "its code is good no more");
+}
+
+#[actix_web::test]
+async fn codes_and_letters_are_stored_hashed_and_sealed() {
+    let house = house_with_a_letter_that_waits().await;
     let (letters, hashes) = house.stored_secrets().await;
     assert_eq!((letters.len(), hashes.len()), (1, 1));
     let bytes = URL_SAFE_NO_PAD.decode(&letters[0]).expect("base64url");
