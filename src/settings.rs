@@ -1,6 +1,7 @@
 //! Settings in layers: the built-in config.toml, files, `EMPORIUM_*` variables, command line options. Each module
 //! reads its own section; every mistake names the layer it came from.
 
+mod proxies;
 mod services;
 
 use std::collections::BTreeMap;
@@ -40,7 +41,7 @@ pub struct General {
     /// Address of the public listener.
     pub listen: String,
     /// Reverse proxies whose `X-Forwarded-For` is believed.
-    #[serde(deserialize_with = "networks")]
+    #[serde(deserialize_with = "proxies::networks")]
     pub proxies: Vec<IpNet>,
     /// Threads that serve requests; 0 for as many as there are cores.
     pub workers: usize,
@@ -56,17 +57,6 @@ pub struct General {
     pub payments: Payments,
     /// The API's documentation.
     pub docs: Docs,
-}
-
-/// Networks, and addresses that stand for themselves.
-fn networks<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
-    let read = |text: String| {
-        let address = text.parse::<std::net::IpAddr>().map(IpNet::from);
-        let network = address.or_else(|_| text.parse::<IpNet>());
-        network
-            .map_err(|_| serde::de::Error::custom(format!("{text:?} is no address and no network such as 10.0.0.0/8")))
-    };
-    Vec::<String>::deserialize(from)?.into_iter().map(read).collect()
 }
 
 /// The management listener.
@@ -340,13 +330,6 @@ mod tests {
             let error = format!("{:#}", load(text).expect_err(text));
             assert!(error.contains(part), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn proxies_are_addresses_or_networks() {
-        let proxies = |text: &str| load(&format!("proxies = [{text}]")).map(|settings| settings.general.proxies.len());
-        assert_eq!(proxies("\"10.0.0.1\", \"::1\", \"10.0.0.0/8\"").expect("reads"), 3);
-        assert!(format!("{:#}", proxies("\"proxy.internal\"").expect_err("a name")).contains("proxy.internal"));
     }
 
     #[test]
