@@ -202,7 +202,7 @@ fn make(path: &Path, random: &Random) -> Result<SigningKey, AuthOpenError> {
 }
 
 /// Makes a key that follows those in `data_dir`. Running processes see it within seconds, publish it at once, and sign with
-/// it six minutes later. With `at_once` it signs from now on, and the others are removed: every access token that was given
+/// it six minutes later. With `at_once` it signs as soon as they see it, and the others are removed: every token that was given
 /// is refused, and clients have to refresh theirs.
 pub fn rotate_keys(data_dir: &Path, now: Timestamp, random: &Random, at_once: bool) -> Result<NewKey, AuthOpenError> {
     let before = files(data_dir)?;

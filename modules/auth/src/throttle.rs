@@ -1,7 +1,7 @@
 //! Wrong passwords: each makes the next try wait longer, so that guessing takes for ever.
 //!
 //! Failures count by account and place, and for all places together from which nobody ever logged in to the account. A
-//! stranger can therefore make strangers wait, and not the owner where the owner was before. An account need not exist:
+//! stranger elsewhere can therefore make strangers wait, and not the owner where the owner was before. An account need not exist:
 //! whether it does cannot be told from how long one has to wait.
 
 use std::time::Duration;
