@@ -2,6 +2,7 @@
 
 mod client;
 mod edge;
+mod front;
 mod management;
 mod workers;
 
@@ -22,7 +23,7 @@ use crate::settings::Settings;
 use crate::telemetry::RequestSpan;
 use crate::wiring::Modules;
 
-pub use edge::document;
+pub use front::{document, routes};
 
 /// Where a running process answers.
 #[derive(Clone, Debug, Serialize)]
@@ -104,7 +105,8 @@ impl Server {
         let proxies = self.settings.general.proxies.as_slice().into();
         let edge = edge::Edge { clock: self.clock.clone(), random: self.random.clone(), proxies };
         let (modules, draining) = (self.modules.clone(), draining.clone());
-        let docs = self.settings.general.docs.enabled.then(|| edge::Docs::of(&self.modules.routes()));
+        let routes = self.modules.routes().and(front::routes(self.settings.general.docs.enabled));
+        let docs = front::Docs::of(&routes);
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::new(edge.clone()))
@@ -113,8 +115,9 @@ impl Server {
                 .wrap(tracing_actix_web::TracingLogger::<RequestSpan>::new())
                 .wrap(metrics.clone())
                 .wrap(from_fn(edge::layer))
-                .configure(|app| modules.mount(app))
-                .configure(|app| edge::mount(app, docs.as_ref()))
+                .app_data(web::Data::new(docs.clone()))
+                .configure(|app| modules.provide(app))
+                .configure(|app| routes.mount(app))
                 .default_service(web::to(edge::not_found))
         });
         let server = server.workers(self.workers()).disable_signals().shutdown_timeout(DRAIN_SECS);

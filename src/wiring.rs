@@ -90,11 +90,10 @@ impl Modules {
         routes_of(self.iter().map(Module::kind))
     }
 
-    /// Gives the handlers what they need and mounts the public routes.
-    pub fn mount(&self, app: &mut web::ServiceConfig) {
+    /// Gives the handlers of the public routes what they need.
+    pub fn provide(&self, app: &mut web::ServiceConfig) {
         app.app_data(web::Data::<dyn Authenticator>::from(self.authenticator.clone()));
         self.iter().for_each(|module| module.provide(app));
-        self.routes().mount(app);
     }
 
     /// Mounts the internal routes of those modules that somebody may call from elsewhere.

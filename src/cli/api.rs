@@ -1,14 +1,19 @@
 //! `emporium openapi` and `emporium routes`: the public API of this build, without any database.
 
+use emporium_kernel::Routes;
 use serde_json::json;
 
 use super::Context;
-use crate::server::document;
-use crate::wiring;
+use crate::{server, wiring};
+
+/// What a process of this build can answer.
+fn all_routes() -> Routes {
+    wiring::all_routes().and(server::routes(true))
+}
 
 /// Prints the OpenAPI document.
 pub fn openapi(context: &Context) -> anyhow::Result<u8> {
-    let document = document(&wiring::all_routes());
+    let document = server::document(&all_routes());
     let pretty = serde_json::to_string_pretty(&document)?;
     context.out.show(&document, |_| pretty);
     Ok(0)
@@ -16,7 +21,7 @@ pub fn openapi(context: &Context) -> anyhow::Result<u8> {
 
 /// Prints each public route, who may use it, and what it does.
 pub fn routes(context: &Context) -> anyhow::Result<u8> {
-    let routes = wiring::all_routes();
+    let routes = all_routes();
     let mut schemas = schemars::SchemaGenerator::default();
     let rows: Vec<_> = routes
         .iter()

@@ -7,18 +7,17 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use actix_web_prom::{PrometheusMetrics, PrometheusMetricsBuilder};
-use emporium_kernel::{Call, Clock, Outage, Problem, Random, RequestId, Routes, in_request, metric, openapi};
+use emporium_kernel::{Call, Clock, Outage, Problem, Random, RequestId, in_request, metric};
 use futures_util::FutureExt;
 use ipnet::IpNet;
 
-use super::{Draining, client, management};
-use crate::wiring::Modules;
+use super::client;
 
 /// What the layer needs.
 #[derive(Clone)]
@@ -109,47 +108,4 @@ fn protect(headers: &mut HeaderMap, id: &RequestId, private: bool, page: bool) {
 /// The answer for a path that is not there.
 pub async fn not_found() -> HttpResponse {
     Problem::not_found().error_response()
-}
-
-/// The API's documentation, made once.
-#[derive(Clone)]
-pub struct Docs(web::Bytes);
-
-impl Docs {
-    /// The documentation of these routes.
-    pub fn of(routes: &Routes) -> Self {
-        Self(document(routes).to_string().into())
-    }
-}
-
-/// The OpenAPI document of this build.
-pub fn document(routes: &Routes) -> serde_json::Value {
-    openapi::document("emporium", env!("CARGO_PKG_VERSION"), routes)
-}
-
-/// Mounts liveness, readiness and the documentation.
-pub fn mount(app: &mut web::ServiceConfig, docs: Option<&Docs>) {
-    app.route("/health/live", web::get().to(|| async { HttpResponse::Ok().body("live") }));
-    app.route("/health/ready", web::get().to(ready));
-    let Some(docs) = docs.cloned() else { return };
-    let text = docs.0.clone();
-    let serve = move || {
-        let text = text.clone();
-        async move { HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(text) }
-    };
-    app.route("/openapi.json", web::get().to(serve));
-    app.route(
-        "/docs",
-        web::get().to(|| async { HttpResponse::Found().insert_header(("Location", "/docs/")).finish() }),
-    );
-    let config = utoipa_swagger_ui::Config::new(["/openapi.json"]).validator_url("none");
-    app.service(utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").config(config));
-}
-
-async fn ready(modules: web::Data<Modules>, draining: web::Data<Draining>) -> HttpResponse {
-    if management::is_ready(&modules, &draining).await {
-        HttpResponse::Ok().body("ready")
-    } else {
-        HttpResponse::ServiceUnavailable().body("unready")
-    }
 }

@@ -9,6 +9,7 @@ use emporium_auth_api::{AUDIENCE, CLIENT_ID, Claims, ISSUER, SessionId, TOKEN_TY
 use emporium_kernel::{Clock, Random, Role};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Client;
+use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -95,7 +96,7 @@ impl Deployment {
     /// The same with further settings, as the environment says them.
     pub fn start_with(shape: Shape, settings: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let client = Client::builder().no_proxy().build().expect("a client");
+        let client = Client::builder().no_proxy().redirect(Policy::none()).build().expect("a client");
         let server = shape.has_server().then(Mariadbd::start);
         let data = folder.path().join("data");
         let mut processes = match shape.is_split() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use emporium_kernel::Role;
 use serde_json::{Value, json};
 
 use crate::deployment::{Deployment, Shape};
@@ -62,6 +63,38 @@ async fn what_can_be_read_can_be_asked_about_and_what_cannot_be_done_says_what_c
     assert_eq!((head.status.as_u16(), head.body), (200, json!("")));
     let refused = shop.send(any("PUT", "/v1/products")).await;
     assert_eq!((refused.status.as_u16(), refused.header("allow")), (405, "GET, HEAD"));
+}
+
+#[tokio::test]
+async fn a_list_is_sorted_and_counted_as_it_says() {
+    let shop = Deployment::start(Shape::OnSqlite);
+    shop.sell("PEN", 100, 9).await;
+    let everybody = shop.person(&[Role::Customer, Role::Supplier, Role::Staff, Role::Admin]);
+    let document = shop.send(get("/openapi.json")).await.expect(200);
+    let (mut sorted, mut counted) = (0, 0);
+    for (_, path, operation) in
+        operations(&document).into_iter().filter(|(method, path, _)| method == "GET" && !path.contains("{"))
+    {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let takes = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
+        let ask = async |query: &str| {
+            let path = format!("{}?{query}", reachable(&path));
+            shop.send(get(&path).by(&everybody)).await
+        };
+        if takes("sort") {
+            assert_eq!(ask("sort=-created_at").await.status, 200, "{path}");
+            let refused = ask("sort=colour").await;
+            assert_eq!((refused.status.as_u16(), &refused.body["errors"][0]["field"]), (400, &json!("sort")));
+            sorted += 1;
+        }
+        if takes("include") {
+            let with = ask("include=total").await.expect(200);
+            let without = ask("limit=1").await.expect(200);
+            assert!(with["total"].is_u64() && without.get("total").is_none(), "{path}: {with} {without}");
+            counted += 1;
+        }
+    }
+    assert!(sorted >= 10 && counted >= 3, "{sorted} and {counted}");
 }
 
 #[tokio::test]

@@ -75,11 +75,15 @@ impl Operation {
 
     /// Says what it answers on success.
     pub fn answers(&mut self, status: u16, schema: Option<Schema>) {
-        let content = schema.map(|schema| json!({"application/json": {"schema": schema}}));
-        let mut answer = json!({"description": reason(status)});
-        if let (Some(content), Some(members)) = (content, answer.as_object_mut()) {
-            members.insert("content".to_owned(), content);
+        match schema {
+            Some(schema) => self.answers_in("application/json", status, schema),
+            None => drop(self.answers.insert(status.to_string(), json!({"description": reason(status)}))),
         }
+    }
+
+    /// Says what it answers in another form than JSON.
+    pub fn answers_in(&mut self, media_type: &str, status: u16, schema: Schema) {
+        let answer = json!({"description": reason(status), "content": {media_type: {"schema": schema}}});
         self.answers.insert(status.to_string(), answer);
     }
 
