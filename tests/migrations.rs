@@ -54,6 +54,11 @@ fn columns(folder: &Path) -> BTreeSet<String> {
             if let Some(created) = line.strip_prefix("create table ") {
                 table = created.trim_start_matches("if not exists ").trim_end_matches(" (").to_owned();
             }
+            let altered = line.strip_prefix("alter table ").map(|rest| rest.split_once(' ').unwrap_or((rest, "")));
+            if let Some((altered, _)) = altered {
+                table = altered.to_owned();
+            }
+            let line = altered.map_or(line, |(_, rest)| rest).trim_start().trim_start_matches("add column ");
             let mut words = line.trim_end_matches(',').split_whitespace();
             let (name, kind) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
             let kinds = ["integer", "bigint", "text", "mediumtext", "longtext", "varchar", "char"];
@@ -80,9 +85,10 @@ fn rules(folder: &Path) -> BTreeSet<String> {
         let text = lines.replace(['`'], "").replace("char_length(", "length(").replace(" autoincrement", "");
         for piece in text.split("constraint ").skip(1) {
             let piece = piece.split("\n) ").next().unwrap_or_default();
-            let piece = piece.split(",\n    key ").next().unwrap_or_default();
+            let ends = [",\n    key ", ",\n    add ", ";\n"];
+            let piece = ends.iter().fold(piece, |piece, end| piece.split(end).next().unwrap_or_default());
             let words: Vec<&str> = piece.split_whitespace().collect();
-            found.insert(words.join(" ").trim_end_matches(',').to_owned());
+            found.insert(words.join(" ").trim_end_matches([',', ';']).to_owned());
         }
         let keys = text.lines().filter_map(|line| {
             let line = line.trim_start();
@@ -118,8 +124,8 @@ fn a_migration_of_a_server_makes_one_thing_and_can_be_repeated() {
         for name in names(&root.join(module).join("mysql")) {
             let folder = root.join(module).join("mysql").join(&name);
             for (file, beginnings) in [
-                ("up.sql", ["create table if not exists ", "insert ignore into "]),
-                ("down.sql", ["drop table if exists ", "delete from "]),
+                ("up.sql", ["create table if not exists ", "insert ignore into ", "alter table "]),
+                ("down.sql", ["drop table if exists ", "delete from ", "alter table "]),
             ] {
                 let text = std::fs::read_to_string(folder.join(file)).expect("the file");
                 let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();

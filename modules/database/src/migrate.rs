@@ -9,6 +9,8 @@ use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::connection::{open_reader, open_writer};
+#[cfg(feature = "mysql")]
+use crate::mysql::Repeatable;
 use crate::{Db, OpenError, Url};
 
 /// Embeds the migrations of a module; the path is relative to the module's manifest.
@@ -147,7 +149,8 @@ impl MigrationSource<Sqlite> for Migrations {
 #[cfg(feature = "mysql")]
 impl MigrationSource<diesel::mysql::Mysql> for Migrations {
     fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn Migration<diesel::mysql::Mysql>>>> {
-        merged(&OWN_ON_MYSQL, self.mysql)
+        let all = merged::<diesel::mysql::Mysql>(&OWN_ON_MYSQL, self.mysql)?;
+        Ok(all.into_iter().map(|migration| Box::new(Repeatable(migration)) as _).collect())
     }
 }
 

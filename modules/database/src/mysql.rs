@@ -1,6 +1,7 @@
 //! MySQL, MariaDB and what speaks like them: the settings every connection must have, and the workers that write.
 
 mod migrating;
+mod repeatable;
 mod worker;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use diesel::prelude::*;
 use url::Url;
 
 pub(crate) use migrating::Migrating;
+pub(crate) use repeatable::Repeatable;
 pub(crate) use worker::Workers;
 
 use crate::{Db, OpenError, StorageError};

@@ -9,6 +9,7 @@ mod recovery;
 mod saga;
 #[cfg(test)]
 mod simulation;
+mod tax;
 mod transitions;
 mod verify;
 
@@ -18,3 +19,4 @@ pub use order::{FulfilmentStatus, Order, OrderEvent, OrderLine, OrderStatus, Pay
 pub(crate) use place::Basket;
 pub use place::{Line, NewOrder, Payment, PaymentMethod, Placement};
 pub use recovery::StuckOrder;
+pub use tax::{NoRate, TaxRate};

@@ -126,6 +126,8 @@ diesel::table! {
         quantity -> BigInt,
         unit_price -> BigInt,
         total -> BigInt,
+        tax_rate -> BigInt,
+        tax -> BigInt,
     }
 }
 

@@ -3,12 +3,16 @@
 use emporium_kernel::Currency;
 use serde::{Deserialize, Serialize};
 
+use crate::orders::TaxRate;
+
 /// How the shop sells.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The currency that imports and the sample catalogue use.
     pub currency: Currency,
+    /// The tax that every price contains; what it was stays with each order.
+    pub tax_rate: TaxRate,
     /// Products kept in memory for reading, at most.
     pub product_cache: usize,
     /// How long placing an order is waited for before 202 is answered, in milliseconds.
@@ -32,6 +36,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             currency: Currency::USD,
+            tax_rate: TaxRate::default(),
             product_cache: 10_000,
             order_patience_millis: 2_000,
             reservation_secs: 15 * 60,

@@ -9,6 +9,7 @@ use common::{Api, FakeInventory, Mishap, Reply, World, get, post, user};
 use emporium_inventory_api::{InventoryError, ReservationState};
 use emporium_kernel::{Call, Currency, Money};
 use emporium_shop::Settings;
+use emporium_shop::orders::TaxRate;
 use emporium_wallet_api::{HoldState, Payee, WalletError};
 use serde_json::json;
 
@@ -46,6 +47,31 @@ async fn the_same_key_while_its_first_request_runs_is_told_to_come_back() {
     let again = buy(&app, "k").await.expect(201);
     assert_eq!((again.header("idempotent-replayed"), &again.body["id"]), ("true", &first.body["id"]));
     assert_bought_once(&world);
+}
+
+#[actix_web::test]
+async fn an_order_keeps_the_tax_of_its_day() {
+    let taxed = |hundredths: i64| {
+        let tax_rate = TaxRate::try_from(hundredths).expect("a rate");
+        Settings { tax_rate, order_patience_millis: 5_000, ..Settings::default() }
+    };
+    let world = World::with(taxed(1_900));
+    world.selling(&[("PEN", 119), ("CAP", 1_001)]).await;
+    world.wallet.fund(&user(BUYER), Money::new(10_000, Currency::USD).expect("money"));
+    let items = json!([{"sku": "PEN", "quantity": 2}, {"sku": "CAP", "quantity": 1}]);
+    let order = json!({"items": items, "payment": {"method": "wallet"}});
+    let request = post("/v1/orders").by(BUYER).header("idempotency-key", "k").json(&order);
+    let placed = request.to(&world.app().await).await.expect(201).body;
+    let usd = |amount: i64| json!({"amount": amount, "currency": "USD"});
+    assert_eq!((&placed["total"], &placed["tax"]), (&usd(1_239), &usd(198)));
+    let lines = placed["items"].as_array().expect("lines");
+    assert!(lines.iter().all(|line| line["tax_rate"] == 1_900));
+    assert_eq!((&lines[0]["tax"], &lines[1]["tax"]), (&usd(38), &usd(160)));
+
+    let world = world.restarted_with(taxed(700));
+    let path = format!("/v1/orders/{}", placed["id"].as_str().expect("an id"));
+    let later = get(&path).by(BUYER).to(&world.app().await).await.expect(200).body;
+    assert_eq!((&later["tax"], &later["items"]), (&placed["tax"], &placed["items"]));
 }
 
 /// Recovery goes on until nothing is left, as its worker does.

@@ -9,6 +9,7 @@ use emporium_wallet_api::{HoldId, Payee, Share};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tax::TaxRate;
 use crate::error::{Done, ShopError};
 use crate::schema::{order_event, order_line, orders};
 
@@ -132,6 +133,8 @@ pub(crate) struct LineRow {
     pub(crate) quantity: i64,
     pub(crate) unit_price: i64,
     pub(crate) total: i64,
+    pub(crate) tax_rate: i64,
+    pub(crate) tax: i64,
 }
 
 /// An order with its lines, as the saga works on it.
@@ -212,6 +215,8 @@ pub struct Order {
     pub items: Vec<OrderLine>,
     /// What it costs.
     pub total: Money,
+    /// How much of that is tax.
+    pub tax: Money,
     /// The cart it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cart_id: Option<String>,
@@ -234,6 +239,10 @@ pub struct OrderLine {
     pub unit_price: Money,
     /// What the line costs.
     pub total: Money,
+    /// The rate of then, in hundredths of a percent of the net price: 1900 is 19 %.
+    pub tax_rate: TaxRate,
+    /// How much of the line's total is tax.
+    pub tax: Money,
 }
 
 /// Something that happened to an order.
@@ -256,6 +265,7 @@ impl Placing {
     pub(crate) fn view(self) -> Result<Order, Failure<ShopError>> {
         let total = self.total()?;
         let row = self.row;
+        let tax = money(self.lines.iter().map(|line| line.tax).sum(), &row.currency)?;
         let items: Done<Vec<OrderLine>> = self.lines.into_iter().map(|line| line.view(&row.currency)).collect();
         Ok(Order {
             id: OrderId::stored(row.id),
@@ -267,6 +277,7 @@ impl Placing {
             cancel_reason: row.cancel_reason,
             items: items?,
             total,
+            tax,
             cart_id: row.cart,
             created_at: Timestamp::from_micros(row.created_at),
             updated_at: Timestamp::from_micros(row.updated_at),
@@ -283,6 +294,8 @@ impl LineRow {
             quantity,
             unit_price: money(self.unit_price, currency)?,
             total: money(self.total, currency)?,
+            tax_rate: TaxRate::try_from(self.tax_rate).map_err(Failure::corrupt)?,
+            tax: money(self.tax, currency)?,
         })
     }
 }

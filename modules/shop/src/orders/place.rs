@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::order::{FulfilmentStatus, LineRow, Order, OrderRow, OrderStatus, PaymentStatus, Placing, Step, find};
+use super::tax::TaxRate;
 use super::transitions::tell;
 use crate::carts;
 use crate::catalogue::{Sellable, sellable};
@@ -98,6 +99,7 @@ struct Request {
     expected_total: Option<Money>,
     key: Idempotency,
     max_lines: usize,
+    tax_rate: TaxRate,
     now: Timestamp,
     lease: Timestamp,
 }
@@ -198,6 +200,7 @@ impl Shop {
             expected_total,
             key,
             max_lines: self.settings.max_lines,
+            tax_rate: self.settings.tax_rate,
             now,
             lease: self.lease_from_now(),
         }
@@ -340,6 +343,8 @@ fn line_row(request: &Request, position: usize, what: &Sellable, quantity: Quant
         quantity: quantity.get(),
         unit_price: what.price.amount(),
         total: total.amount(),
+        tax_rate: request.tax_rate.into(),
+        tax: request.tax_rate.contained_in(total).amount(),
     }
 }
 

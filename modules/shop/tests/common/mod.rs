@@ -52,7 +52,13 @@ impl World {
 
     /// The process ends and starts again: nothing is left but the database and the neighbours.
     pub fn restarted(self) -> Self {
-        let Self { shop, inventory, wallet, clock, hand, random, settings, folder } = self;
+        let settings = self.settings.clone();
+        self.restarted_with(settings)
+    }
+
+    /// The same, with other settings.
+    pub fn restarted_with(self, settings: Settings) -> Self {
+        let Self { shop, inventory, wallet, clock, hand, random, settings: _, folder } = self;
         shop.database().close();
         drop(shop);
         let shop = open(&folder, &settings, &inventory, &wallet, &clock, &random);
