@@ -17,6 +17,8 @@ mod order;
 mod output;
 #[cfg(feature = "shop")]
 mod product;
+#[cfg(any(feature = "inventory", feature = "shop"))]
+mod progress;
 mod serve;
 #[cfg(feature = "inventory")]
 mod stock;

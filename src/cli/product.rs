@@ -1,19 +1,18 @@
 //! `emporium product`: imports and exports products as Shopify's CSV.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use emporium_kernel::{Call, Currency};
 use emporium_shop::Shop;
-use emporium_shop::csv::{ImportOptions, ImportReport, Products, Progress, Remark, StockMode};
-use indicatif::{ProgressBar, ProgressStyle};
+use emporium_shop::csv::{Exported, ImportOptions, ImportReport, Products, Progress, Remark, StockMode};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Context, refused};
+use super::{Context, progress, refused};
 use crate::wiring::Mode;
 
 /// What to do with products.
@@ -72,7 +71,7 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
 }
 
 async fn import(context: &Context, shop: &Shop, file: &Path, options: ImportOptions) -> anyhow::Result<u8> {
-    let (bar, dry_run) = (progress(context), options.dry_run);
+    let (bar, dry_run) = (progress::bar(context, "SKUs"), options.dry_run);
     let mut remarks = Vec::new();
     let tell = |progress| match progress {
         Progress::Checked { skus, .. } => bar.set_length(skus),
@@ -110,14 +109,6 @@ fn line(remark: &Remark) -> String {
     format!("line {line}: {handle}: {message} ({})", code.name())
 }
 
-fn progress(context: &Context) -> ProgressBar {
-    if context.out.is_json() || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} SKUs, {eta} left");
-    style.map_or_else(|_| ProgressBar::hidden(), |style| ProgressBar::new(0).with_style(style))
-}
-
 fn explain(report: &ImportReport, dry_run: bool) -> String {
     let Products { created, changed, unchanged, refused } = report.products;
     let remarks: u64 = report.remarks.values().sum();
@@ -141,9 +132,9 @@ fn unfinished(path: &Path) -> PathBuf {
 }
 
 /// Writes an export that is on the disk when it takes the place of an earlier one.
-async fn export_to(shop: &Shop, call: &Call, file: &Path) -> anyhow::Result<emporium_shop::csv::Exported> {
+async fn export_to(context: &Context, shop: &Shop, file: &Path) -> anyhow::Result<Exported> {
     let mut out = BufWriter::new(File::create(file).with_context(|| file.display().to_string())?);
-    let written = emporium_shop::csv::export(shop, call, &mut out).await?;
+    let written = write(context, shop, &mut out).await?;
     out.flush()?;
     if file.is_file() {
         out.get_ref().sync_all()?;
@@ -151,14 +142,35 @@ async fn export_to(shop: &Shop, call: &Call, file: &Path) -> anyhow::Result<empo
     Ok(written)
 }
 
-async fn export(context: &Context, shop: &Shop, file: Option<&Path>) -> anyhow::Result<u8> {
-    let call = Call::internal("product-export");
-    let Some(path) = file else {
-        emporium_shop::csv::export(shop, &call, std::io::stdout().lock()).await?;
-        return Ok(0);
+/// Writes all products, and shows how far it is.
+async fn write(context: &Context, shop: &Shop, out: impl Write) -> anyhow::Result<Exported> {
+    let bar = progress::bar(context, "products");
+    let tell = |exported: &Exported, of| {
+        bar.set_length(of);
+        bar.set_position(exported.products);
     };
+    let written = emporium_shop::csv::export(shop, &Call::internal("product-export"), out, tell).await;
+    bar.finish_and_clear();
+    Ok(written?)
+}
+
+/// Prints the file: as it is, or for machines as text within one object.
+async fn print(context: &Context, shop: &Shop) -> anyhow::Result<u8> {
+    if !context.out.is_json() {
+        write(context, shop, std::io::stdout().lock()).await?;
+        return Ok(0);
+    }
+    let mut file = Vec::new();
+    let Exported { products, skus } = write(context, shop, &mut file).await?;
+    let told = json!({"csv": String::from_utf8(file)?, "products": products, "skus": skus});
+    context.out.show(&told, |_| String::new());
+    Ok(0)
+}
+
+async fn export(context: &Context, shop: &Shop, file: Option<&Path>) -> anyhow::Result<u8> {
+    let Some(path) = file else { return print(context, shop).await };
     let unfinished = unfinished(path);
-    let written = export_to(shop, &call, &unfinished).await;
+    let written = export_to(context, shop, &unfinished).await;
     if unfinished != path {
         match &written {
             Ok(_) => std::fs::rename(&unfinished, path)?,

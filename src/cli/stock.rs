@@ -10,7 +10,7 @@ use emporium_inventory_api::{Adjust, AdjustRow, Change, Inventory, Level, Locati
 use emporium_kernel::Call;
 use serde_json::json;
 
-use super::{Context, refused, verify};
+use super::{Context, progress, refused, verify};
 use crate::wiring::Mode;
 
 /// What to do with stock.
@@ -124,11 +124,15 @@ async fn adjust(context: &Context, stock: &Arc<Stock>, rows: Vec<AdjustRow>, dry
         });
         return Ok(0);
     }
+    let bar = progress::bar(context, "rows");
+    bar.set_length(u64::try_from(count)?);
     for (n, chunk) in rows.chunks(1_000).enumerate() {
         let ask = Adjust { id: format!("cli-{run}-{n}"), actor: "cli".to_owned(), rows: chunk.to_vec() };
         let levels = stock.adjust(&Call::internal("stock-command"), ask).await.map_err(refused);
         changed.extend(levels.with_context(|| format!("{} of {count} rows were done", n * 1_000))?);
+        bar.inc(u64::try_from(chunk.len())?);
     }
+    bar.finish_and_clear();
     context.out.show(&json!({"rows": count, "data": changed, "dry_run": false}), |_| lines(&changed));
     Ok(0)
 }

@@ -31,6 +31,8 @@ async fn a_file_arrives_whole_and_a_second_time_changes_nothing(shape: Shape) {
 
     let out = shop.data().join("out.csv");
     shop.told(&["product", "export", out.to_str().expect("text")], 0);
+    let printed = shop.told(&["product", "export"], 0);
+    assert_eq!(printed["csv"].as_str(), std::fs::read_to_string(&out).ok().as_deref(), "the same for machines");
     let again = shop.told(&["product", "import", out.to_str().expect("text")], 1);
     assert_eq!(again["remarks"][0]["code"], "price_zero", "the only remark left");
     assert_eq!(

@@ -54,7 +54,7 @@ async fn import_text(
 
 async fn exported(world: &World) -> Vec<u8> {
     let mut bytes = Vec::new();
-    export(&world.shop, &Call::internal("export"), &mut bytes).await.expect("exports");
+    export(&world.shop, &Call::internal("export"), &mut bytes, |_, _| {}).await.expect("exports");
     bytes
 }
 

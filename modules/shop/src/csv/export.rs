@@ -44,11 +44,18 @@ pub enum ExportError {
 }
 
 /// Writes all products of any status, without archived variants, in Shopify's format, with what is on hand at all
-/// locations. The catalogue is read twice: first for the columns it needs.
-pub async fn export(shop: &Shop, call: &Call, out: impl Write) -> Result<Exported, ExportError> {
-    let mut columns = Columns::default();
+/// locations. The catalogue is read twice: first for the columns it needs and to count it. `tell` hears what is written,
+/// and of how many products.
+pub async fn export(
+    shop: &Shop,
+    call: &Call,
+    out: impl Write,
+    mut tell: impl FnMut(&Exported, u64),
+) -> Result<Exported, ExportError> {
+    let (mut columns, mut count) = (Columns::default(), 0);
     let mut pages = Pages { shop, after: None };
     while let Some(page) = pages.next().await? {
+        count += u64::try_from(page.len()).unwrap_or(0);
         page.iter().for_each(|product| columns.meet(&listing(product, &BTreeMap::new())));
     }
     let mut writer = ProductWriter::start(out, columns)?;
@@ -64,6 +71,7 @@ pub async fn export(shop: &Shop, call: &Call, out: impl Write) -> Result<Exporte
             exported.products += 1;
             exported.skus += u64::try_from(product.skus.len()).unwrap_or(0);
         }
+        tell(&exported, count);
     }
     writer.finish()?;
     Ok(exported)
