@@ -1,6 +1,6 @@
 //! How a process starts and stops.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -102,4 +102,26 @@ async fn it_stops_when_told_to_though_nobody_reads_what_it_says() {
     let ended = tokio::task::spawn_blocking(move || shop.wait());
     let ended = tokio::time::timeout(std::time::Duration::from_secs(20), ended).await.expect("ends by itself");
     assert!(ended.expect("joins").expect("waits").success());
+}
+
+#[test]
+fn who_lets_everybody_make_money_is_warned_at_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (deposits, warned) in [("instant", true), ("pending", false)] {
+        let mut shop = emporium(&["serve", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0", "--data"])
+            .arg(folder.path())
+            .env("EMPORIUM_PAYMENTS__DEPOSITS", deposits)
+            .env("EMPORIUM_LOG__LEVEL", "warn")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let mut told = BufReader::new(shop.stdout.take().expect("piped"));
+        told.read_line(&mut String::new()).expect("a line");
+        assert!(Command::new("kill").args(["-TERM", &shop.id().to_string()]).status().expect("kill").success());
+        let mut said = String::new();
+        shop.stderr.take().expect("piped").read_to_string(&mut said).expect("reads");
+        assert!(shop.wait().expect("ends").success());
+        assert_eq!(said.contains("deposits are credited at once"), warned, "{deposits}: {said}");
+    }
 }

@@ -247,6 +247,22 @@ async fn available_stock_moves_between_locations() {
 }
 
 #[actix_web::test]
+async fn a_supplier_moves_its_own_stock_and_no_other() {
+    let house = House::new();
+    house.register_of(&["OWN"], Some("usr_supplier")).await;
+    house.post(ADJUST, "staff", "1", one(json!({"sku": "OWN", "set": 3, "reason": "count"}))).await;
+    house.fill("FOREIGN", 3).await;
+    let north = house.location("North").await.to_string();
+    let move_it = |sku: &str| json!({"sku": sku, "from": main_id(), "to": north, "quantity": 2});
+    let moved = house.post(TRANSFER, "supplier", "2", move_it("OWN")).await;
+    assert_eq!((moved.status, &moved.body["to"]["on_hand"]), (201, &json!(2)), "{}", moved.body);
+    let foreign = house.post(TRANSFER, "supplier", "3", move_it("FOREIGN")).await;
+    let missing = house.post(TRANSFER, "supplier", "4", move_it("NOWHERE")).await;
+    assert_eq!((foreign.refusal(), missing.refusal()), ((404, "unknown_sku"), (404, "unknown_sku")));
+    assert_eq!(house.quantities("FOREIGN").await, (3, 0));
+}
+
+#[actix_web::test]
 async fn only_an_empty_row_can_be_removed_and_its_story_goes_on() {
     let house = House::new();
     house.fill("TEA", 2).await;

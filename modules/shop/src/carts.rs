@@ -1,5 +1,5 @@
 //! Carts: lines that may become an order. A guest's cart is reached by its token, a user's by its owner; a guest's
-//! becomes the user's when it is claimed.
+//! becomes the user's when it is claimed, or with the first change after the login.
 
 mod lines;
 mod view;
@@ -162,7 +162,8 @@ impl Shop {
             .await
     }
 
-    /// Changes a cart with `change` and returns it as it then is; once for a key, when there is one.
+    /// Changes a cart with `change` and returns it as it then is; once for a key, when there is one. A guest's cart that
+    /// is changed by somebody who has logged in is theirs from then on.
     async fn change_cart(
         &self,
         id: CartId,
@@ -173,7 +174,10 @@ impl Shop {
         let (now, command) = (self.clock.now(), self.random.token::<16>());
         self.database
             .write(move |db| {
-                reach_open(db, id.as_str(), &visitor)?;
+                let row = reach_open(db, id.as_str(), &visitor)?;
+                if let Some(user) = &visitor.user {
+                    claim(db, &row, user, now)?;
+                }
                 let turn = idempotency::turn(db, key.as_ref(), id.as_str(), now)?;
                 if turn == Turn::Reused {
                     return refuse(ShopError::IdempotencyKeyReused);

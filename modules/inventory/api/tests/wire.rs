@@ -5,7 +5,7 @@ use emporium_inventory_api::{
     LocationId, OfReservation, Register, Registered, Registration, Reservation, ReservationId, ReservationState,
     Reserve, ReserveLine, Shortage, Sku,
 };
-use emporium_kernel::Quantity;
+use emporium_kernel::{After, Audit, Event, Events, Quantity, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -99,4 +99,26 @@ fn refusals_keep_their_codes_and_facts() {
     ];
     others.into_iter().for_each(|(error, code)| wire(&error, json!({"code": code})));
     wire(&InventoryError::from(emporium_kernel::Outage::StorageFull), json!({"code": "storage_full"}));
+}
+
+#[test]
+fn findings_and_events_keep_their_form() {
+    let mut audit = Audit { checked: 3, findings: Vec::new() };
+    audit.find("level_is_fold_of_movements", "PEN", "3 expected, 4 found");
+    let finding = json!({"invariant": "level_is_fold_of_movements", "subject": "PEN", "detail": "3 expected, 4 found"});
+    wire(&audit, json!({"checked": 3, "findings": [finding]}));
+    wire(&After { number: 7, limit: 100 }, json!({"number": 7, "limit": 100}));
+    let at = Timestamp::from_micros(0);
+    let event = Event {
+        number: 8,
+        topic: "stock.low".to_owned(),
+        subject: "PEN".to_owned(),
+        body: json!({"available": 1}),
+        at,
+    };
+    let written = json!({
+        "number": 8, "topic": "stock.low", "subject": "PEN", "body": {"available": 1},
+        "at": "1970-01-01T00:00:00.000000Z",
+    });
+    wire(&Events { events: vec![event] }, json!({"events": [written]}));
 }

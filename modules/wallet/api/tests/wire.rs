@@ -1,6 +1,6 @@
 //! The wire form of the contract: a change here is a change for every process that calls it.
 
-use emporium_kernel::{Currency, Money, PositiveMoney};
+use emporium_kernel::{Audit, Currency, Money, PositiveMoney};
 use emporium_wallet_api::{AskHolds, Capture, Hold, HoldId, HoldState, HoldStatus, OfHold, Payee, Share, WalletError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -69,4 +69,12 @@ fn refusals_keep_their_codes_and_facts() {
         (WalletError::NotFound, "not_found"),
     ];
     others.into_iter().for_each(|(error, code)| wire(&error, json!({"code": code})));
+}
+
+#[test]
+fn findings_keep_their_form() {
+    let mut audit = Audit { checked: 3, findings: Vec::new() };
+    audit.find("balance_is_fold_of_entries", "PEN", "3 expected, 4 found");
+    let finding = json!({"invariant": "balance_is_fold_of_entries", "subject": "PEN", "detail": "3 expected, 4 found"});
+    wire(&audit, json!({"checked": 3, "findings": [finding]}));
 }
