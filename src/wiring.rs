@@ -20,7 +20,8 @@ use std::sync::Arc;
 use actix_web::web;
 use anyhow::{Context, ensure};
 use emporium_database::Database;
-use emporium_kernel::{Admission, Audit, Authenticator, Call, Clock, Random, Remote, Routes};
+use emporium_kernel::{Admission, Audit, Authenticator, Call, Clock, FurtherCookie, Random, Remote, Routes};
+use serde::Deserialize;
 
 use crate::settings::{MODULES, Settings};
 use neighbours::Neighbours;
@@ -56,6 +57,7 @@ pub struct Modules {
     gates: Vec<(&'static str, Arc<dyn Admission>)>,
     links: Vec<Remote>,
     authenticator: Arc<dyn Authenticator>,
+    cookie: FurtherCookie,
 }
 
 impl Modules {
@@ -72,7 +74,8 @@ impl Modules {
         let last = held_by(settings).last().context("this process holds no module")?;
         let users = opener.neighbours.users(last.name)?;
         let authenticator = Arc::new(emporium_auth_api::Verifier::new(users, clock.clone()));
-        Ok(Self { held, gates, links: opener.neighbours.into_links(), authenticator })
+        let cookie = FurtherCookie(settings.section::<Browsers>("auth")?.token_cookie.into());
+        Ok(Self { held, gates, links: opener.neighbours.into_links(), authenticator, cookie })
     }
 
     /// A module by its type; `None` when this process does not hold it.
@@ -93,6 +96,7 @@ impl Modules {
     /// Gives the handlers of the public routes what they need.
     pub fn provide(&self, app: &mut web::ServiceConfig) {
         app.app_data(web::Data::<dyn Authenticator>::from(self.authenticator.clone()));
+        app.app_data(web::Data::new(self.cookie.clone()));
         self.iter().for_each(|module| module.provide(app));
     }
 
@@ -138,6 +142,13 @@ impl Modules {
     pub fn close(&self) {
         self.databases().for_each(|(_, database)| database.close());
     }
+}
+
+/// What every process needs of the section `[auth]`, whichever modules it holds.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Browsers {
+    token_cookie: String,
 }
 
 /// What a module needs to be opened.

@@ -7,7 +7,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
@@ -48,7 +48,7 @@ pub async fn layer(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let call = call_of(&request);
     let id = call.request.clone();
-    let private = request.headers().contains_key(AUTHORIZATION);
+    let private = [AUTHORIZATION, COOKIE].iter().any(|name| request.headers().contains_key(name));
     let page = request.path().starts_with("/docs");
     request.extensions_mut().insert(call);
     let answered = in_request(id.clone(), AssertUnwindSafe(next.call(request)).catch_unwind()).await;

@@ -433,6 +433,8 @@ fn home(path: &str) -> &'static str {
         ("/.well-known", "auth"),
         ("/v1/admin/users", "auth"),
         ("/v1/admin/mail", "auth"),
+        ("/v1/admin/api-keys", "auth"),
+        ("/v1/admin/invitations", "auth"),
         ("/v1/wallet", "wallet"),
         ("/v1/admin/wallets", "wallet"),
         ("/v1/admin/deposits", "wallet"),

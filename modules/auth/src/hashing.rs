@@ -47,6 +47,11 @@ impl Hashing {
         Some(Self { argon2, bulkhead: Bulkhead::new(at_once, settings.hashing_waiting), stand_in, random })
     }
 
+    /// A hash that no password has.
+    pub(crate) fn unusable(&self) -> String {
+        self.stand_in.clone()
+    }
+
     /// The hash of a new password as a PHC string.
     pub(crate) async fn hash(&self, password: Password) -> Result<String, Outage> {
         let (argon2, salt) = (self.argon2.clone(), self.random.bytes::<16>());

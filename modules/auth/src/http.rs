@@ -1,5 +1,10 @@
 //! The public routes of auth.
 
+mod addresses;
+mod api_keys;
+mod browser;
+mod factor;
+mod invitations;
 mod password;
 mod sessions;
 mod users;
@@ -7,15 +12,16 @@ mod users;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use emporium_auth_api::{AuthError, Email, FindUser, KeySet, User, UserId};
-use emporium_kernel::{Answer, Json, Problem, Public, Role, Routes, SignedIn, Timestamp, Unauthenticated};
+use emporium_kernel::{Answer, Confirmed, Json, Problem, Public, Role, Routes, SignedIn, Timestamp, Unauthenticated};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::Name;
-use crate::logins::Tokens;
+use crate::accounts::{Name, UserChange};
+use crate::factor::FactorCode;
 use crate::password::{NewPassword, Password};
 use crate::secret::Secret;
 use crate::{Users, signing};
+use browser::{Browser, TokensView, handed, without_cookies};
 
 /// The public routes of auth.
 pub fn routes() -> Routes {
@@ -28,7 +34,14 @@ pub fn routes() -> Routes {
         .post("/v1/auth/logout", logout, "Ends the session of a refresh token.")
         .post("/v1/auth/bootstrap", bootstrap, "Makes the first admin from the one-time secret in the data folder.")
         .get("/v1/me", me, "Who the caller is.")
+        .patch("/v1/me", rename, "Changes what the caller is called.")
+        .post("/v1/me/erase", erase, "Erases the caller: orders and books keep an id that names nobody.")
+        .limited()
         .get("/.well-known/jwks.json", jwks, "The public keys that verify access tokens.")
+        .and(addresses::routes())
+        .and(api_keys::routes())
+        .and(factor::routes())
+        .and(invitations::routes())
         .and(password::routes())
         .and(sessions::routes())
         .and(users::routes())
@@ -47,12 +60,18 @@ struct Register {
 struct Login {
     email: Email,
     password: Password,
+    /// The second factor, where the user has one: six digits of the authenticator, or a recovery code.
+    code: Option<FactorCode>,
+    /// Whether the tokens come as cookies instead, for pages: `__Host-jwt` and `__Host-refresh`.
+    #[serde(default)]
+    cookies: bool,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Refresh {
-    refresh_token: Secret,
+    /// Not needed where the cookie is sent.
+    refresh_token: Option<Secret>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -106,11 +125,6 @@ fn problem(error: AuthError) -> Problem {
     }
 }
 
-/// Tokens are for the client alone.
-fn private(tokens: Tokens) -> Answer<Tokens> {
-    Answer::new(tokens).header(CACHE_CONTROL, "no-store".to_owned())
-}
-
 async fn register(who: Public, users: Data<Users>, body: Json<Register>) -> Result<Answer<Registered, 201>, Problem> {
     let Register { email, password, name } = body.0;
     users.may_register(&who.call)?;
@@ -118,16 +132,38 @@ async fn register(who: Public, users: Data<Users>, body: Json<Register>) -> Resu
     Ok(Answer::new(user.into()))
 }
 
-async fn login(who: Public, users: Data<Users>, body: Json<Login>) -> Result<Answer<Tokens>, Problem> {
-    Ok(private(users.login(&who.call, body.0.email, body.0.password).await?))
+async fn login(
+    who: Public,
+    users: Data<Users>,
+    browser: Browser,
+    body: Json<Login>,
+) -> Result<Answer<TokensView>, Problem> {
+    let Login { email, password, code, cookies } = body.0;
+    if cookies {
+        browser.refuse_other_pages()?;
+    }
+    Ok(handed(users.login(&who.call, email, password, code).await?, cookies))
 }
 
-async fn refresh(_: Public, users: Data<Users>, body: Json<Refresh>) -> Result<Answer<Tokens>, Problem> {
-    Ok(private(users.refresh(&body.0.refresh_token).await?))
+async fn refresh(
+    _: Public,
+    users: Data<Users>,
+    browser: Browser,
+    body: Json<Refresh>,
+) -> Result<Answer<TokensView>, Problem> {
+    let (offered, in_cookie) = browser.refresh_token(body.0.refresh_token)?;
+    Ok(handed(users.refresh(&offered).await?, in_cookie))
 }
 
-async fn logout(_: Public, users: Data<Users>, body: Json<Refresh>) -> Result<Answer<(), 204>, Problem> {
-    Ok(Answer::new(users.logout(&body.0.refresh_token).await?))
+async fn logout(
+    _: Public,
+    users: Data<Users>,
+    browser: Browser,
+    body: Json<Refresh>,
+) -> Result<Answer<(), 204>, Problem> {
+    let (offered, in_cookie) = browser.refresh_token(body.0.refresh_token)?;
+    let left = Answer::new(users.logout(&offered).await?);
+    Ok(if in_cookie { without_cookies(left) } else { left })
 }
 
 async fn bootstrap(_: Public, users: Data<Users>, body: Json<Bootstrap>) -> Result<Answer<Registered, 201>, Problem> {
@@ -146,6 +182,35 @@ async fn me(who: SignedIn, users: Data<Users>) -> Result<Answer<Me>, Problem> {
         Ok(_) | Err(AuthError::UnknownUser) => Err(Unauthenticated::Refused.into()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What a user changes of the own account; what is absent stays.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Rename {
+    /// What the user wants to be called.
+    name: Option<Name>,
+}
+
+async fn rename(who: SignedIn, users: Data<Users>, body: Json<Rename>) -> Result<Answer<Me>, Problem> {
+    let id = UserId::parse(&who.caller.id).ok_or(Unauthenticated::Refused)?;
+    let user = users.change_user(id, UserChange { name: body.0.name, ..UserChange::default() }).await?;
+    let created_at = user.created_at;
+    Ok(Answer::new(Me { account: user.into(), created_at }))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Erase {
+    current_password: Password,
+    /// The second factor, where the caller has one.
+    code: Option<FactorCode>,
+}
+
+async fn erase(who: Confirmed, users: Data<Users>, body: Json<Erase>) -> Result<Answer<(), 204>, Problem> {
+    let Erase { current_password, code } = body.0;
+    users.erase(&who.call, factor::whose(&who.caller)?, current_password, code).await.map_err(factor::of_field)?;
+    Ok(Answer::new(()))
 }
 
 async fn jwks(_: Public, users: Data<Users>) -> Answer<KeySet> {

@@ -1,15 +1,23 @@
 //! Users: who they are, how they prove it, and the tokens they get for it.
 
 mod accounts;
+mod addresses;
+mod api_keys;
 mod bootstrap;
 mod codes;
+mod enrolment;
+mod erasure;
+mod factor;
 mod hashing;
 mod http;
+mod invitations;
 mod listing;
 mod logins;
 mod mail;
 mod password;
+mod personal;
 mod place;
+mod proof;
 mod rate;
 mod recovery;
 mod refresh_token;
@@ -27,9 +35,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
-use emporium_auth_api::{Auth, AuthError, FindUser, Grant, KeySet, User};
-use emporium_database::{Database, Failure, Lane, Migrations, OpenError, ReadCache, Url, embedded, idempotency};
-use emporium_kernel::{Call, Clock, Random};
+use emporium_auth_api::{AskPersonal, Auth, AuthError, FindUser, Grant, KeyHash, KeyHolder, KeySet, Personal, User};
+use emporium_database::{
+    Database, Failure, Lane, Migrations, OpenError, ReadCache, Url, embedded, idempotency, outbox,
+};
+use emporium_kernel::{After, Call, Clock, Events, Random};
 
 pub use accounts::{Name, UserChange, list_users};
 pub use http::routes;
@@ -110,6 +120,7 @@ pub struct Users {
     code_key: hmac::Key,
     code_rate: Rate,
     mail_seal: Seal,
+    factor_seal: Seal,
     post: Post,
     /// Hides the addresses whose failed logins are counted.
     account_key: hmac::Key,
@@ -153,6 +164,7 @@ impl Users {
         let post = Post::of(&settings.mail).map_err(AuthOpenError::Settings)?;
         let no_seal = || AuthOpenError::Settings("no key to encrypt with".to_owned());
         let (mail_seal, code_key) = (root.seal("auth/mail/1").ok_or_else(no_seal)?, root.derive("auth/code/1"));
+        let factor_seal = root.seal("auth/totp/1").ok_or_else(no_seal)?;
         if !database.is_read_only() {
             bootstrap::check_root(&database, &root, data_dir)?;
             bootstrap::prepare(&database, data_dir, clock.now(), &random)?;
@@ -174,6 +186,7 @@ impl Users {
             code_key,
             code_rate,
             mail_seal,
+            factor_seal,
             post,
             account_key,
             login_rate,
@@ -197,8 +210,12 @@ impl Users {
             sessions::prune(db, now)?;
             throttle::prune(db, now)?;
             recovery::prune(db, now)?;
-            idempotency::prune(db, now).map(drop)
+            invitations::prune(db, now)?;
+            idempotency::prune(db, now)?;
+            outbox::prune(db, now).map(drop)
         };
+        // Only events with a number are forgotten, and nobody may be reading them.
+        outbox::number_all::<AuthError>(&self.database).await?;
         self.database.write_in(Lane::Continuation, prune).await
     }
 
@@ -221,6 +238,18 @@ impl Auth for Users {
 
     async fn find_user(&self, _: &Call, who: FindUser) -> Result<User, AuthError> {
         self.user(who).await
+    }
+
+    async fn personal(&self, _: &Call, ask: AskPersonal) -> Result<Personal, AuthError> {
+        self.personal(ask.user).await
+    }
+
+    async fn events(&self, _: &Call, ask: After) -> Result<Events, AuthError> {
+        outbox::after(&self.database, ask).await
+    }
+
+    async fn check_key(&self, _: &Call, key: KeyHash) -> Result<KeyHolder, AuthError> {
+        self.holder_of(key).await
     }
 
     async fn is_revoked(&self, _: &Call, grant: Grant) -> Result<bool, AuthError> {

@@ -3,12 +3,11 @@
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use emporium_auth_api::{AUDIENCE, AuthError, CLIENT_ID, Claims, Email, ISSUER, SessionId};
+use emporium_auth_api::{AUDIENCE, AuthError, CLIENT_ID, Claims, Email, ISSUER, SessionId, User};
 use emporium_database::Db;
 use emporium_kernel::Call;
-use schemars::JsonSchema;
-use serde::Serialize;
 
+use crate::factor::FactorCode;
 use crate::hashing::Checked;
 use crate::password::Password;
 use crate::refresh_token::RefreshToken;
@@ -18,22 +17,26 @@ use crate::throttle::{self, Admitted, Attempt};
 use crate::{Users, place, users};
 
 /// What a client uses from now on.
-#[derive(Serialize, JsonSchema)]
 pub(crate) struct Tokens {
-    /// Send it as `Authorization: Bearer`.
-    access_token: String,
-    /// `Bearer`.
-    token_type: &'static str,
+    pub(crate) access_token: String,
     /// Seconds until the access token ends.
-    expires_in: u32,
+    pub(crate) expires_in: u32,
     /// Good for one refresh.
-    refresh_token: String,
+    pub(crate) refresh_token: String,
+    /// Seconds until it ends when it is not used.
+    pub(crate) refresh_secs: u32,
 }
 
 impl Users {
     /// Begins a session. An unknown address, a wrong password and a disabled user get the same answer after the same
-    /// work; after some of them in a row, even the right password has to wait.
-    pub(crate) async fn login(&self, call: &Call, email: Email, password: Password) -> Result<Tokens, AuthError> {
+    /// work; after some of them in a row, even the right password has to wait. Who has a second factor shows it as well.
+    pub(crate) async fn login(
+        &self,
+        call: &Call,
+        email: Email,
+        password: Password,
+        code: Option<FactorCode>,
+    ) -> Result<Tokens, AuthError> {
         let attempt = self.attempt(&email, call);
         self.login_rate.take(&attempt.place, attempt.now)?;
         let admitted = self.admit(&attempt).await?;
@@ -44,16 +47,20 @@ impl Users {
             self.database.write(move |db| throttle::failed(db, &attempt, &admitted)).await?;
             return Err(AuthError::InvalidCredentials);
         };
+        let shown = self.show_factor(&checked.user, code).await;
+        let shown = self.counting(shown, &attempt, &admitted).await?;
         let now = self.clock.now();
         let id = SessionId::new(now, &self.random);
         let token = self.refresh_keys.first(id.clone(), &self.random);
         let expires_at = now.plus(self.settings.session_life());
-        let new = NewSession { id, checked, stronger, refresh_hash: token.hash(), now, expires_at };
+        let new = NewSession { id, checked, stronger, shown, refresh_hash: token.hash(), now, expires_at };
+        let succeeded = attempt.clone();
         let begin = move |db: &mut Db| {
-            throttle::succeeded(db, &attempt)?;
+            throttle::succeeded(db, &succeeded)?;
             sessions::begin(db, &new)
         };
-        let granted = self.database.write(begin).await?;
+        let granted = self.database.write(begin).await;
+        let granted = self.counting(granted, &attempt, &admitted).await?;
         self.tokens(granted, token)
     }
 
@@ -70,6 +77,12 @@ impl Users {
     /// The same for failures with mailed codes.
     pub(crate) fn code_account_of(&self, email: &Email) -> String {
         URL_SAFE_NO_PAD.encode(hmac::sign(&self.account_key, format!("code\n{email}").as_bytes()))
+    }
+
+    /// Everything that failures of a user are counted by.
+    pub(crate) fn accounts_of(&self, user: &User) -> Vec<String> {
+        let email = Email::parse(&user.email);
+        email.iter().flat_map(|email| [self.account_of(email), self.code_account_of(email)]).collect()
     }
 
     /// Most tries have nothing against them and change nothing.
@@ -114,7 +127,7 @@ impl Users {
     }
 
     fn tokens(&self, granted: Granted, refresh: RefreshToken) -> Result<Tokens, AuthError> {
-        let Granted { user, version, until } = granted;
+        let Granted { user, version, until, proved } = granted;
         let iat = self.clock.now().seconds();
         // No token outlives its session.
         let left = u32::try_from(until.seconds().saturating_sub(iat)).unwrap_or(0).max(1);
@@ -127,11 +140,12 @@ impl Users {
             iat,
             jti: self.random.token::<16>(),
             client_id: CLIENT_ID.to_owned(),
-            roles: user.roles.into_iter().collect(),
+            roles: user.roles.into_iter().filter(|role| proved || !self.settings.require_totp.contains(role)).collect(),
             sid: refresh.session().clone(),
             ver: version,
         };
         let access_token = self.keys.sign(&claims, self.clock.now())?;
-        Ok(Tokens { access_token, token_type: "Bearer", expires_in, refresh_token: refresh.into_text() })
+        let refresh_secs = self.settings.session_idle_secs.min(left);
+        Ok(Tokens { access_token, expires_in, refresh_token: refresh.into_text(), refresh_secs })
     }
 }

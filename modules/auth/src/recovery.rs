@@ -6,7 +6,6 @@ use emporium_database::{Db, Lane, idempotency, refuse};
 use emporium_kernel::{Call, Outage, Timestamp};
 
 use crate::codes::{self, Code, GOOD, Given, Purpose};
-use crate::hashing::Checked;
 use crate::mail::{self, Content, Due, KeptMail, Letter, MailId, PostError, Sealed, Waiting};
 use crate::password::{NewPassword, Password};
 use crate::schema::code_request;
@@ -77,29 +76,13 @@ impl Users {
     pub(crate) async fn change_password(
         &self,
         call: &Call,
-        (user, session): (UserId, SessionId),
+        whose: (UserId, SessionId),
         current: Password,
         new: NewPassword,
     ) -> Result<(), AuthError> {
-        let user = self.user(FindUser::Id(user)).await?;
-        let email = Email::parse(&user.email).ok_or(AuthError::InvalidCredentials)?;
-        let attempt = self.attempt(&email, call);
-        let admitted = self.admit(&attempt).await?;
-        let found = self.database.read(move |db| users::credentials(db, &email)).await?;
-        let stored = found.as_ref().map(|credentials| credentials.hash.clone());
-        let verdict = self.hashing.check(current, stored).await?;
-        let (Some(checked), Checked::Right { .. }) = (found, verdict) else {
-            self.database.write(move |db| throttle::failed(db, &attempt, &admitted)).await?;
-            return Err(AuthError::InvalidCredentials);
-        };
-        let (kept, now) = (session.clone(), attempt.now);
-        // The password that was checked is still the user's, and the session has not ended meanwhile.
-        let allowed = move |db: &mut Db| {
-            let still = users::confirm(db, &checked, None)?;
-            let live = sessions::is_live(db, &kept, now)?;
-            if still && live { Ok(()) } else { refuse(AuthError::InvalidCredentials) }
-        };
-        self.replace_password(user, new, Ended::EveryBut(session), allowed).await
+        let proof = self.prove(call, whose, current).await?;
+        let (user, ended) = (proof.user.clone(), Ended::EveryBut(proof.session.clone()));
+        self.replace_password(user, new, ended, move |db| proof.holds(db)).await
     }
 
     /// Sets a password, when `allowed` finds in the same transaction that it may.
@@ -134,11 +117,15 @@ impl Users {
     }
 
     /// A letter to a user, ready to be stored; `None` where no mail leaves.
-    fn letter(&self, user: &User, content: Content, now: Timestamp) -> Result<Option<Sealed>, AuthError> {
+    pub(crate) fn letter(&self, user: &User, content: Content, now: Timestamp) -> Result<Option<Sealed>, AuthError> {
+        self.letter_to(Email::parse(&user.email).ok_or(Outage::Internal)?, content, now)
+    }
+
+    /// The same to an address that may be nobody's.
+    pub(crate) fn letter_to(&self, to: Email, content: Content, now: Timestamp) -> Result<Option<Sealed>, AuthError> {
         if !self.post.is_open() {
             return Ok(None);
         }
-        let to = Email::parse(&user.email).ok_or(Outage::Internal)?;
         let letter = Letter { to, content };
         let text = serde_json::to_string(&letter).map_err(|_| Outage::Internal)?;
         let id = MailId::new(now, &self.random);

@@ -31,6 +31,7 @@ diesel::table! {
         expires_at -> BigInt,
         ended_at -> Nullable<BigInt>,
         end_reason -> Nullable<Text>,
+        proved -> Integer,
     }
 }
 
@@ -96,6 +97,69 @@ diesel::table! {
     root_check (id) {
         id -> Integer,
         hash -> Text,
+    }
+}
+
+diesel::table! {
+    totp (user_id) {
+        user_id -> Text,
+        sealed -> Text,
+        confirmed -> Integer,
+        last_step -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    recovery_code (user_id, hash) {
+        user_id -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    api_key (id) {
+        id -> Text,
+        user_id -> Text,
+        name -> Text,
+        hash -> Text,
+        scopes -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    invitation (id) {
+        id -> Text,
+        email -> Text,
+        roles -> Text,
+        token_hash -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    address (id) {
+        id -> Text,
+        user_id -> Text,
+        name -> Text,
+        company -> Nullable<Text>,
+        line1 -> Text,
+        line2 -> Nullable<Text>,
+        city -> Text,
+        region -> Nullable<Text>,
+        postal_code -> Nullable<Text>,
+        country -> Text,
+        phone -> Nullable<Text>,
+        is_default_shipping -> Integer,
+        is_default_billing -> Integer,
+        version -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
     }
 }
 

@@ -8,6 +8,7 @@ use emporium_database::{Db, refuse};
 use emporium_kernel::{Page, Timestamp, Window};
 
 use crate::Done;
+use crate::factor::{self, Shown};
 use crate::schema::sessions;
 use crate::users::{self, Credentials};
 
@@ -46,6 +47,8 @@ pub(crate) struct NewSession {
     /// What the password was checked against, and a stronger hash if there is one.
     pub(crate) checked: Credentials,
     pub(crate) stronger: Option<String>,
+    /// The second factor that was shown.
+    pub(crate) shown: Option<Shown>,
     pub(crate) refresh_hash: String,
     pub(crate) now: Timestamp,
     pub(crate) expires_at: Timestamp,
@@ -58,6 +61,7 @@ pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<Granted> {
     }
     let begun: i64 = sessions::table.filter(sessions::id.eq(new.id.as_str())).count().get_result(db)?;
     if begun == 0 {
+        factor::require(db, &new.checked.user, new.shown.as_ref())?;
         let row = (
             sessions::id.eq(new.id.as_str()),
             sessions::user_id.eq(new.checked.user.as_str()),
@@ -65,13 +69,27 @@ pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<Granted> {
             sessions::rotated_at.eq(new.now.micros()),
             sessions::created_at.eq(new.now.micros()),
             sessions::expires_at.eq(new.expires_at.micros()),
+            sessions::proved.eq(i32::from(new.shown.is_some())),
         );
         diesel::insert_into(sessions::table).values(row).execute(db)?;
     }
-    match granted(db, new.checked.user.clone(), new.expires_at)? {
+    match granted(db, new.checked.user.clone(), new.expires_at, new.shown.is_some())? {
         Some(granted) => Ok(granted),
         None => refuse(AuthError::InvalidCredentials),
     }
+}
+
+/// Notes that a second factor was shown in a session.
+pub(crate) fn set_proved(db: &mut Db, id: &SessionId) -> Done<()> {
+    diesel::update(sessions::table.find(id.as_str())).set(sessions::proved.eq(1)).execute(db)?;
+    Ok(())
+}
+
+/// Forgets in every session of a user that a second factor was shown.
+pub(crate) fn unprove_all(db: &mut Db, user: &UserId) -> Done<()> {
+    let all = sessions::table.filter(sessions::user_id.eq(user.as_str()));
+    diesel::update(all).set(sessions::proved.eq(0)).execute(db)?;
+    Ok(())
 }
 
 /// A user who may have an access token, as of this version.
@@ -81,14 +99,16 @@ pub(crate) struct Granted {
     pub(crate) version: i64,
     /// When the session ends, and every token of it.
     pub(crate) until: Timestamp,
+    /// Whether a second factor was shown in the session.
+    pub(crate) proved: bool,
 }
 
 /// `None` when the user is disabled. The version is read first: a change that comes between makes the token one that
 /// is refused, never one that says what is true no longer.
-fn granted(db: &mut Db, id: UserId, until: Timestamp) -> Done<Option<Granted>> {
+fn granted(db: &mut Db, id: UserId, until: Timestamp, proved: bool) -> Done<Option<Granted>> {
     let version = users::version(db, &id)?;
     let user = users::find(db, &FindUser::Id(id))?.filter(|user| !user.disabled);
-    Ok(version.zip(user).map(|(version, user)| Granted { user, version, until }))
+    Ok(version.zip(user).map(|(version, user)| Granted { user, version, until, proved }))
 }
 
 /// Whether what was granted has been taken back. What auth never heard of, or has forgotten, was not.
@@ -136,24 +156,25 @@ pub(crate) fn rotate(db: &mut Db, rotation: &Rotation) -> Done<Rotated> {
             sessions::rotated_at.eq(rotation.now.micros()),
         ))
         .execute(db)?;
-    let row: Option<(String, String, Option<String>, i64, i64)> = live(rotation)
+    let row: Option<(String, String, Option<String>, i64, i64, i32)> = live(rotation)
         .select((
             sessions::user_id,
             sessions::refresh_hash,
             sessions::previous_hash,
             sessions::rotated_at,
             sessions::expires_at,
+            sessions::proved,
         ))
         .first(db)
         .optional()?;
-    let Some((user, current, previous, rotated_at, until)) = row else { return Ok(Rotated::Refused) };
+    let Some((user, current, previous, rotated_at, until, proved)) = row else { return Ok(Rotated::Refused) };
     let age = rotation.now.since(Timestamp::from_micros(rotated_at));
     let just_used = previous.as_deref() == Some(&rotation.offered) && current == rotation.next;
     // The same instant is this very command, run again because it was not known whether its commit went through.
     if moved == 0 && !(just_used && (age < rotation.grace || rotated_at == rotation.now.micros())) {
         return refused(db, rotation, &current);
     }
-    match granted(db, UserId::stored(user), Timestamp::from_micros(until))? {
+    match granted(db, UserId::stored(user), Timestamp::from_micros(until), proved != 0)? {
         Some(granted) => Ok(Rotated::To(granted)),
         None => {
             end(db, &rotation.session, End::Disabled, rotation.now)?;

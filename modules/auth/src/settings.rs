@@ -1,8 +1,10 @@
 //! What can be configured of auth.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use emporium_auth_api::MAX_LIFETIME_SECS;
+use emporium_kernel::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::mail::Post;
@@ -34,6 +36,10 @@ pub struct Settings {
     pub logins_a_minute: u32,
     /// How many users one address may register, a minute; 0 for any number.
     pub registrations_a_minute: u32,
+    /// A further cookie, besides `__Host-jwt`, in which an access token is taken; empty for none.
+    pub token_cookie: String,
+    /// Roles that only a session has in which a second factor was shown.
+    pub require_totp: BTreeSet<Role>,
     /// How mail leaves.
     pub mail: MailSettings,
     #[serde(skip)]
@@ -135,6 +141,8 @@ impl Default for Settings {
             hashing_waiting: 32,
             logins_a_minute: 300,
             registrations_a_minute: 100,
+            token_cookie: String::new(),
+            require_totp: BTreeSet::new(),
             mail: MailSettings::default(),
             cheap_hashes: false,
         }
@@ -160,6 +168,10 @@ impl Settings {
         within("argon2_memory_kib", self.argon2_memory_kib, least_memory, MOST_MEMORY_KIB)?;
         within("argon2_passes", self.argon2_passes, least_passes, 64)?;
         within("argon2_lanes", self.argon2_lanes, 1, 64)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if self.token_cookie.len() > 64 || !self.token_cookie.chars().all(plain) {
+            return Err("token_cookie takes at most 64 letters, digits, - and _".to_owned());
+        }
         Post::of(&self.mail).map(drop)
     }
 

@@ -180,6 +180,13 @@ pub(crate) fn forgive(db: &mut Db, account: &str) -> Done<()> {
     Ok(())
 }
 
+/// Forgets everything of an account, the places where its owner was included.
+pub(crate) fn forget(db: &mut Db, account: &str) -> Done<()> {
+    forgive(db, account)?;
+    diesel::delete(known_place::table.filter(known_place::account.eq(account))).execute(db)?;
+    Ok(())
+}
+
 /// Forgets failures and places that are too old to matter, at most 500 of each.
 pub(crate) fn prune(db: &mut Db, now: Timestamp) -> Done<()> {
     let oldest = now.minus(FORGIVEN).micros();

@@ -180,6 +180,13 @@ pub(crate) fn keep_an_admin(db: &mut Db) -> Done<()> {
     if active == 0 { refuse(AuthError::LastAdmin) } else { Ok(()) }
 }
 
+/// Takes back every access token of a user.
+pub(crate) fn bump(db: &mut Db, id: &UserId) -> Done<()> {
+    let user = users::table.filter(users::id.eq(id.as_str()));
+    diesel::update(user).set(users::version.eq(users::version + 1)).execute(db)?;
+    Ok(())
+}
+
 /// Changes what a user is called.
 pub(crate) fn set_name(db: &mut Db, id: &UserId, name: &str) -> Done<()> {
     diesel::update(users::table.filter(users::id.eq(id.as_str()))).set(users::name.eq(name)).execute(db)?;

@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use common::{House, PASSWORD};
 use emporium_auth::{NewPassword, Settings, Users};
-use emporium_auth_api::{Auth, AuthError, Email, FindUser, Grant, KeySet, User, Verifier};
-use emporium_kernel::{Authenticator, Call, Freshness, Outage, Role, Unauthenticated};
+use emporium_auth_api::{
+    AskPersonal, Auth, AuthError, Email, FindUser, Grant, KeyHash, KeyHolder, KeySet, Personal, User, Verifier,
+};
+use emporium_kernel::{After, Authenticator, Call, Events, Freshness, Outage, Role, Unauthenticated};
 use serde_json::json;
 
 const ADA: &str = "ada@example.com";
@@ -121,6 +123,21 @@ struct Watched {
 
 #[async_trait]
 impl Auth for Watched {
+    async fn personal(&self, call: &Call, ask: AskPersonal) -> Result<Personal, AuthError> {
+        Auth::personal(&*self.users, call, ask).await
+    }
+
+    async fn events(&self, call: &Call, ask: After) -> Result<Events, AuthError> {
+        self.users.events(call, ask).await
+    }
+
+    async fn check_key(&self, call: &Call, key: KeyHash) -> Result<KeyHolder, AuthError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(Outage::Unreachable.into());
+        }
+        self.users.check_key(call, key).await
+    }
+
     async fn keys(&self, call: &Call, (): ()) -> Result<KeySet, AuthError> {
         self.users.keys(call, ()).await
     }
@@ -205,6 +222,18 @@ struct Slow {
 
 #[async_trait]
 impl Auth for Slow {
+    async fn personal(&self, call: &Call, ask: AskPersonal) -> Result<Personal, AuthError> {
+        Auth::personal(&*self.users, call, ask).await
+    }
+
+    async fn events(&self, call: &Call, ask: After) -> Result<Events, AuthError> {
+        self.users.events(call, ask).await
+    }
+
+    async fn check_key(&self, call: &Call, key: KeyHash) -> Result<KeyHolder, AuthError> {
+        self.users.check_key(call, key).await
+    }
+
     async fn keys(&self, call: &Call, (): ()) -> Result<KeySet, AuthError> {
         let mut set = self.users.keys(call, ()).await?;
         if self.withdrawn.load(Ordering::SeqCst) {
@@ -270,4 +299,28 @@ async fn no_token_outlives_its_session() {
     assert!(passes(&house, &last.text("access_token"), Freshness::Now).await);
     house.pass(130);
     assert!(!passes(&house, &last.text("access_token"), Freshness::Now).await, "with the leeway of its check");
+}
+
+#[actix_web::test]
+async fn while_nobody_can_be_asked_a_key_passes_for_a_minute_where_nothing_is_at_stake() {
+    let house = House::new();
+    house.user(ADA, &[Role::Staff]).await;
+    let token = house.login(ADA, PASSWORD).await.text("access_token");
+    let body = json!({"name": "k", "scopes": ["orders:read"]});
+    let ask = actix_web::test::TestRequest::post().uri("/v1/admin/api-keys").set_json(body);
+    let key = house.send(ask.insert_header(("Authorization", format!("Bearer {token}")))).await.text("key");
+    let watched =
+        Arc::new(Watched { users: house.users.clone(), asked: AtomicUsize::new(0), down: AtomicBool::new(false) });
+    let verifier = Verifier::new(watched.clone(), house.clock.clone());
+    let ask = |freshness| {
+        let (verifier, key) = (&verifier, key.clone());
+        async move { verifier.authenticate(key, freshness).await.map(drop) }
+    };
+    assert_eq!(ask(Freshness::Now).await, Ok(()));
+    watched.down.store(true, Ordering::SeqCst);
+    house.pass(59);
+    assert_eq!(ask(Freshness::Recent).await, Ok(()));
+    assert_eq!(ask(Freshness::Now).await, Err(Unauthenticated::Unknown(Outage::Unreachable)));
+    house.pass(1);
+    assert_eq!(ask(Freshness::Recent).await, Err(Unauthenticated::Unknown(Outage::Unreachable)));
 }

@@ -14,8 +14,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use common::{House, START};
 use emporium_auth::Users;
-use emporium_auth_api::{Auth, AuthError, FindUser, Grant, KeySet, User, Verifier};
-use emporium_kernel::{Authenticator, Call, Freshness, Outage, Role, Unauthenticated};
+use emporium_auth_api::{
+    AskPersonal, Auth, AuthError, FindUser, Grant, KeyHash, KeyHolder, KeySet, Personal, User, Verifier,
+};
+use emporium_kernel::{After, Authenticator, Call, Events, Freshness, Outage, Role, Unauthenticated};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -258,6 +260,18 @@ struct Watched {
 
 #[async_trait]
 impl Auth for Watched {
+    async fn personal(&self, call: &Call, ask: AskPersonal) -> Result<Personal, AuthError> {
+        Auth::personal(&*self.users, call, ask).await
+    }
+
+    async fn events(&self, call: &Call, ask: After) -> Result<Events, AuthError> {
+        self.users.events(call, ask).await
+    }
+
+    async fn check_key(&self, call: &Call, key: KeyHash) -> Result<KeyHolder, AuthError> {
+        self.users.check_key(call, key).await
+    }
+
     async fn keys(&self, call: &Call, (): ()) -> Result<KeySet, AuthError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;

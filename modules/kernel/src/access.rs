@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::{BoxFuture, LocalBoxFuture};
 use schemars::SchemaGenerator;
 
+use crate::bearer::token_of;
 use crate::route::{Describe, Operation};
-use crate::{Call, Caller, Fault, Outage, Problem, Role};
+use crate::{Call, Caller, Fault, Outage, Problem, Role, Scope};
 
 /// Turns an access token into the caller it was issued to.
 pub trait Authenticator: Send + Sync + 'static {
@@ -44,7 +44,7 @@ impl From<Unauthenticated> for Problem {
             Unauthenticated::Refused => Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "unauthenticated",
-                "send a valid access token as Authorization: Bearer",
+                "send a valid access token as Authorization: Bearer, or log in again",
             ),
             Unauthenticated::Unknown(outage) => {
                 let mut problem = Problem::from(outage);
@@ -64,21 +64,28 @@ fn call_of(request: &HttpRequest) -> Call {
     request.extensions().get::<Call>().cloned().unwrap_or_else(|| Call::internal("unlayered"))
 }
 
-fn bearer(request: &HttpRequest) -> Option<Result<String, Unauthenticated>> {
-    let header = request.headers().get(AUTHORIZATION)?;
-    let token = header.to_str().ok().and_then(|text| {
-        let (scheme, token) = text.split_once(' ')?;
-        (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.trim().to_owned())
-    });
-    Some(token.ok_or(Unauthenticated::Refused))
-}
-
 async fn caller_of(request: HttpRequest, freshness: Freshness) -> Result<Option<Arc<Caller>>, Problem> {
-    let Some(token) = bearer(&request) else { return Ok(None) };
+    let Some(token) = token_of(&request)? else { return Ok(None) };
     let Some(authenticator) = request.app_data::<web::Data<dyn Authenticator>>().cloned() else {
         return Err(Unauthenticated::Unknown(Outage::Internal).into());
     };
-    Ok(Some(authenticator.authenticate(token?, freshness).await?))
+    let caller = authenticator.authenticate(token, freshness).await?;
+    within_scopes(&caller, &request)?;
+    Ok(Some(caller))
+}
+
+/// Refuses an API key what it was not made for.
+fn within_scopes(caller: &Caller, request: &HttpRequest) -> Result<(), Problem> {
+    let Some(scopes) = &caller.scopes else { return Ok(()) };
+    let pattern = request.match_pattern().unwrap_or_default();
+    match Scope::of(&pattern, request.method()) {
+        Some(needed) if scopes.contains(&needed) => Ok(()),
+        Some(needed) => {
+            let detail = format!("this API key lacks the scope {needed}");
+            Err(Problem::new(StatusCode::FORBIDDEN, "missing_scope", detail).with("scope", needed))
+        }
+        None => Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "this is not for API keys; log in instead")),
+    }
 }
 
 /// The token of a request, to be looked at again while the answer goes on.
@@ -98,7 +105,7 @@ impl FromRequest for Standing {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let token = bearer(request).and_then(Result::ok);
+        let token = token_of(request).ok().flatten();
         ready(Ok(Self(token.zip(request.app_data::<web::Data<dyn Authenticator>>().cloned()))))
     }
 }
@@ -161,6 +168,7 @@ impl FromRequest for Anyone {
 impl Describe for Anyone {
     fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
         operation.allow("anyone", &[]);
+        operation.fails(&[401, 403]);
     }
 }
 

@@ -109,7 +109,7 @@ impl<T: Serialize, const STATUS: u16> Responder for Answer<T, STATUS> {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
         let mut response = HttpResponse::build(status);
         for (name, value) in self.headers {
-            response.insert_header((name, value));
+            response.append_header((name, value));
         }
         if status == StatusCode::NO_CONTENT {
             return response.finish();

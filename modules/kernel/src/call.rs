@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Random, Timestamp, base32_id};
+use crate::{Random, Scope, Timestamp, base32_id};
 
 /// What a user may do, beyond being one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -49,8 +49,11 @@ pub struct Caller {
     pub id: String,
     /// Roles at the time the token was issued.
     pub roles: BTreeSet<Role>,
-    /// Session the token belongs to.
+    /// Session the token belongs to; for an API key, its id.
     pub session: String,
+    /// What an API key may do; `None` for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<BTreeSet<Scope>>,
 }
 
 impl Caller {

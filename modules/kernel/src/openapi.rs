@@ -4,8 +4,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::Routes;
 use crate::problem::Wire;
+use crate::{Routes, TOKEN_COOKIE};
 
 /// The document, complete with every schema that the routes mention.
 pub fn document(title: &str, version: &str, routes: &Routes) -> Value {
@@ -29,7 +29,10 @@ pub fn document(title: &str, version: &str, routes: &Routes) -> Value {
                 "description": "A refusal or a failure (RFC 9457)",
                 "content": {"application/problem+json": {"schema": problem}},
             }},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": TOKEN_COOKIE},
+            },
         },
     })
 }

@@ -43,10 +43,7 @@ impl Operation {
         self.access = Some(access);
         self.roles = roles.to_vec();
         if access != "anyone" {
-            self.fails(&[401]);
-        }
-        if !roles.is_empty() {
-            self.fails(&[403]);
+            self.fails(&[401, 403]);
         }
     }
 
@@ -118,8 +115,10 @@ impl Operation {
         if let Some(schema) = self.body {
             members.insert("requestBody".to_owned(), json!({"content": {"application/json": {"schema": schema}}}));
         }
-        let security = if self.access == Some("anyone") { json!([{}, {"token": []}]) } else { json!([{"token": []}]) };
-        members.insert("security".to_owned(), security);
+        let known = [json!({"token": []}), json!({"cookie": []})];
+        let nobody = (self.access == Some("anyone")).then(|| json!({}));
+        let security: Vec<Value> = nobody.into_iter().chain(known).collect();
+        members.insert("security".to_owned(), security.into());
         operation
     }
 }

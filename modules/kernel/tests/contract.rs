@@ -132,7 +132,8 @@ fn client_with(address: String, key: &'static str, settings: RemoteSettings) -> 
 }
 
 fn call() -> Call {
-    let caller = Caller { id: "usr_1".to_owned(), roles: [Role::Customer].into(), session: "ses_1".to_owned() };
+    let caller =
+        Caller { id: "usr_1".to_owned(), roles: [Role::Customer].into(), session: "ses_1".to_owned(), scopes: None };
     Call::internal("shelf-test").by(Arc::new(caller))
 }
 

@@ -1,11 +1,13 @@
 //! What auth offers to its neighbours: its public keys, and who a user is.
 
+mod api_key;
 mod verifier;
 
-use emporium_kernel::{Fault, Outage, Role, Timestamp, contract, id};
+use emporium_kernel::{After, Events, Fault, Outage, Role, Timestamp, contract, id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use api_key::{API_KEY_PREFIX, ApiKeyId, KeyHash, KeyHolder};
 pub use verifier::{AUDIENCE, CLIENT_ID, Claims, ISSUER, MAX_LIFETIME_SECS, TOKEN_TYPE, Verifier};
 
 id!(
@@ -119,6 +121,20 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
+/// Asks for everything that is known of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskPersonal {
+    /// Who.
+    pub user: UserId,
+}
+
+/// Everything that a module knows of a user, for the user to read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Personal {
+    /// By kind, as in `profile` and `addresses`.
+    pub data: serde_json::Value,
+}
+
 /// What an access token stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
@@ -146,6 +162,57 @@ pub enum AuthError {
     /// Address and password do not belong together, or the user is disabled; which of these is not told.
     #[error("e-mail address or password is wrong")]
     InvalidCredentials,
+    /// The user has a second factor, and the login came without it.
+    #[error("this account asks for a code as well: from the authenticator, or one of the recovery codes")]
+    SecondFactorRequired,
+    /// That code is wrong, too old, or was used.
+    #[error("this code is not valid now; wait for the next one")]
+    InvalidSecondFactor,
+    /// There is a second factor already.
+    #[error("there is a second factor already; end that one first")]
+    SecondFactorExists,
+    /// There is no second factor that could be confirmed, changed or ended.
+    #[error("there is no such second factor")]
+    NoSecondFactor,
+    /// The user has no such address.
+    #[error("there is no such address")]
+    UnknownAddress,
+    /// So many addresses are enough.
+    #[error("a user has at most {limit} addresses; remove one first")]
+    TooManyAddresses {
+        /// How many.
+        limit: u32,
+    },
+    /// It was changed since it was read.
+    #[error("it was changed since you read it; read it again")]
+    StaleVersion {
+        /// The version there is now, as an ETag.
+        current_version: String,
+    },
+    /// The key came before with another request.
+    #[error("this Idempotency-Key was used for another request; make a new one")]
+    IdempotencyKeyReused,
+    /// There is no such invitation, or it is open no more.
+    #[error("there is no such invitation")]
+    UnknownInvitation,
+    /// The invitation is unknown, used, withdrawn, replaced or too old; which of these is not told.
+    #[error("this invitation is not valid; ask for a new one")]
+    InvalidInvitation,
+    /// So many open invitations are enough.
+    #[error("{limit} invitations are open; withdraw one first")]
+    TooManyInvitations {
+        /// How many.
+        limit: u32,
+    },
+    /// There is no such API key, it was revoked, or its time is over.
+    #[error("there is no such API key")]
+    UnknownKey,
+    /// So many keys are enough.
+    #[error("a user has at most {limit} API keys; revoke one first")]
+    TooManyKeys {
+        /// How many.
+        limit: u32,
+    },
     /// The refresh token is unknown, used up, or its session has ended.
     #[error("this refresh token is not valid; log in again")]
     InvalidRefreshToken,
@@ -183,12 +250,29 @@ impl Fault for AuthError {
     fn status(&self) -> actix_web::http::StatusCode {
         use actix_web::http::StatusCode;
         match self {
-            AuthError::UnknownUser | AuthError::UnknownSession => StatusCode::NOT_FOUND,
-            AuthError::EmailTaken | AuthError::LastAdmin => StatusCode::CONFLICT,
+            AuthError::UnknownUser
+            | AuthError::UnknownSession
+            | AuthError::UnknownInvitation
+            | AuthError::UnknownAddress
+            | AuthError::UnknownKey => StatusCode::NOT_FOUND,
+            AuthError::EmailTaken
+            | AuthError::LastAdmin
+            | AuthError::SecondFactorExists
+            | AuthError::NoSecondFactor
+            | AuthError::TooManyInvitations { .. }
+            | AuthError::TooManyAddresses { .. }
+            | AuthError::TooManyKeys { .. } => StatusCode::CONFLICT,
             AuthError::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-            AuthError::InvalidCredentials | AuthError::InvalidRefreshToken => StatusCode::UNAUTHORIZED,
+            AuthError::InvalidCredentials
+            | AuthError::SecondFactorRequired
+            | AuthError::InvalidSecondFactor
+            | AuthError::InvalidRefreshToken => StatusCode::UNAUTHORIZED,
             AuthError::InvalidBootstrapSecret => StatusCode::FORBIDDEN,
-            AuthError::WeakPassword { .. } | AuthError::InvalidCode => StatusCode::UNPROCESSABLE_ENTITY,
+            AuthError::WeakPassword { .. }
+            | AuthError::InvalidCode
+            | AuthError::InvalidInvitation
+            | AuthError::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            AuthError::StaleVersion { .. } => StatusCode::PRECONDITION_FAILED,
             AuthError::NoMail => StatusCode::SERVICE_UNAVAILABLE,
             AuthError::Outage(outage) => outage.status(),
         }
@@ -219,6 +303,12 @@ contract! {
         /// Whether what was granted has been taken back: the session ended, or the user was disabled or got another
         /// password or other roles.
         async fn is_revoked(&self, Grant) -> bool, repeatable;
+        /// Everything that auth knows of a user.
+        async fn personal(&self, AskPersonal) -> Personal, repeatable;
+        /// What happened to users, after a number: `user.erased`, whose subject is the id.
+        async fn events(&self, After) -> Events, repeatable;
+        /// Who stands behind an API key that is good now.
+        async fn check_key(&self, KeyHash) -> KeyHolder, repeatable;
     }
 }
 

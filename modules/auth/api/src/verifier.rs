@@ -15,6 +15,7 @@ use futures_util::future::BoxFuture;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::{Deserialize, Serialize};
 
+use crate::api_key::{API_KEY_PREFIX, KeyHolders};
 use crate::{Auth, AuthError, Grant, KeySet, PublicKey, SessionId, UserId};
 
 /// Who issues access tokens: the claim `iss`.
@@ -86,6 +87,7 @@ struct Inner {
     remembered: ShardedLruCache<[u8; 32], Remembered>,
     /// Held while an answer of auth is compared with the one before.
     keeping: Mutex<()>,
+    key_holders: KeyHolders,
 }
 
 /// A token that was verified before.
@@ -124,6 +126,7 @@ impl Verifier {
         #[expect(clippy::expect_used, reason = "only sizes of zero are refused, and these are constants")]
         let remembered = cache.expect("a cache of constant size");
         Self(Arc::new(Inner {
+            key_holders: KeyHolders::new(auth.clone(), clock.clone()),
             auth,
             clock,
             validation: validation(),
@@ -150,6 +153,9 @@ impl Authenticator for Verifier {
     fn authenticate(&self, token: String, freshness: Freshness) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
         if token.len() > MAX_TOKEN_BYTES {
             return Box::pin(ready(Err(Unauthenticated::Refused)));
+        }
+        if token.starts_with(API_KEY_PREFIX) {
+            return Box::pin(async move { self.0.key_holders.caller(&token, freshness).await });
         }
         let (mark, now) = (mark(&token), self.0.clock.now());
         match self.0.remembered.get(&mark).filter(|known| known.withdrawals == self.0.withdrawals()) {
@@ -225,7 +231,7 @@ impl Inner {
         let read = decode::<Claims>(&token, &key, &self.validation).map_err(|_| Unauthenticated::Refused)?;
         let until_secs = self.valid_until(&read.claims).ok_or(Unauthenticated::Refused)?;
         let Claims { sub, roles, sid, ver, .. } = read.claims;
-        let caller = Arc::new(Caller { id: sub.to_string(), roles, session: sid.to_string() });
+        let caller = Arc::new(Caller { id: sub.to_string(), roles, session: sid.to_string(), scopes: None });
         let grant = Grant { user: sub, session: sid, version: ver };
         Ok(Remembered { caller, until_secs, grant, withdrawals, asked_at: None, revoked: false })
     }

@@ -1,7 +1,10 @@
 //! The wire form of the contract: a change here is a change for every process that calls it.
 
-use emporium_auth_api::{AuthError, Email, FindUser, Grant, KeySet, PublicKey, SessionId, User, UserId};
-use emporium_kernel::{Role, Timestamp};
+use emporium_auth_api::{
+    ApiKeyId, AskPersonal, AuthError, Email, FindUser, Grant, KeyHash, KeyHolder, KeySet, Personal, PublicKey,
+    SessionId, User, UserId,
+};
+use emporium_kernel::{Role, Scope, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -59,6 +62,15 @@ fn refusals_keep_their_codes() {
         (AuthError::UnknownSession, "unknown_session"),
         (AuthError::EmailTaken, "email_taken"),
         (AuthError::LastAdmin, "last_admin"),
+        (AuthError::SecondFactorRequired, "second_factor_required"),
+        (AuthError::InvalidSecondFactor, "invalid_second_factor"),
+        (AuthError::SecondFactorExists, "second_factor_exists"),
+        (AuthError::NoSecondFactor, "no_second_factor"),
+        (AuthError::UnknownAddress, "unknown_address"),
+        (AuthError::IdempotencyKeyReused, "idempotency_key_reused"),
+        (AuthError::UnknownKey, "unknown_key"),
+        (AuthError::UnknownInvitation, "unknown_invitation"),
+        (AuthError::InvalidInvitation, "invalid_invitation"),
         (AuthError::InvalidCode, "invalid_code"),
         (AuthError::NoMail, "no_mail"),
         (AuthError::InvalidCredentials, "invalid_credentials"),
@@ -68,5 +80,27 @@ fn refusals_keep_their_codes() {
     codes.into_iter().for_each(|(error, code)| wire(&error, json!({"code": code})));
     let wait = AuthError::TooManyAttempts { retry_after_secs: 9 };
     wire(&wait, json!({"code": "too_many_attempts", "retry_after_secs": 9}));
+    wire(&AuthError::TooManyAddresses { limit: 50 }, json!({"code": "too_many_addresses", "limit": 50}));
+    let stale = AuthError::StaleVersion { current_version: "\"2\"".to_owned() };
+    wire(&stale, json!({"code": "stale_version", "current_version": "\"2\""}));
+    wire(&AuthError::TooManyKeys { limit: 100 }, json!({"code": "too_many_keys", "limit": 100}));
+    wire(&AuthError::TooManyInvitations { limit: 1_000 }, json!({"code": "too_many_invitations", "limit": 1_000}));
     wire(&AuthError::WeakPassword { reason: "why".to_owned() }, json!({"code": "weak_password", "reason": "why"}));
+}
+
+#[test]
+fn personal_data_keeps_its_form() {
+    let user = UserId::derived(&["ada"]);
+    wire(&AskPersonal { user: user.clone() }, json!({"user": user}));
+    wire(&Personal { data: json!({"profile": {}}) }, json!({"data": {"profile": {}}}));
+}
+
+#[test]
+fn api_keys_keep_their_form() {
+    let hash = KeyHash { hash: "h".to_owned() };
+    wire(&hash, json!({"hash": "h"}));
+    let (key, user) = (ApiKeyId::derived(&["k"]), UserId::derived(&["ada"]));
+    let scopes = ["orders:read", "stock:write"].iter().filter_map(|scope| Scope::parse(scope)).collect();
+    let written = json!({"key": key, "user": user, "roles": ["staff"], "scopes": ["orders:read", "stock:write"]});
+    wire(&KeyHolder { key, user, roles: [Role::Staff].into(), scopes }, written);
 }

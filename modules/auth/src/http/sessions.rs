@@ -42,7 +42,8 @@ impl SessionView {
     }
 }
 
-fn user_of(caller: &Caller) -> Result<UserId, Problem> {
+/// The user who asks.
+pub(super) fn user_of(caller: &Caller) -> Result<UserId, Problem> {
     UserId::parse(&caller.id).ok_or_else(|| Unauthenticated::Refused.into())
 }
 

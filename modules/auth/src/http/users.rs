@@ -26,6 +26,7 @@ pub(super) fn routes() -> Routes {
         .patch("/v1/admin/users/{id}", change, "Changes name, roles or whether a user may log in.")
         .get("/v1/admin/users/{id}/sessions", list_sessions, "A user's sessions that have not ended, newest first.")
         .delete("/v1/admin/users/{id}/sessions", end_sessions, "Ends all sessions of a user.")
+        .delete("/v1/admin/users/{id}/totp", end_factor, "Ends the second factor of a user who has lost it.")
         .delete("/v1/admin/users/{id}/sessions/{session}", end_session, "Ends one session of a user.")
 }
 
@@ -106,6 +107,11 @@ async fn end_sessions(_: Admin, users: Data<Users>, Path(id): Path<UserId>) -> R
         sessions::end_all(db, &id, End::Logout, now)
     };
     users.written(Stale::Everything, end).await?;
+    Ok(Answer::new(()))
+}
+
+async fn end_factor(_: Admin, users: Data<Users>, Path(id): Path<UserId>) -> Result<Answer<(), 204>, Problem> {
+    users.reset_factor(FindUser::Id(id)).await?;
     Ok(Answer::new(()))
 }
 

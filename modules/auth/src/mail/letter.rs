@@ -23,8 +23,21 @@ pub(crate) enum Content {
         /// When it says nothing true any more.
         until: Timestamp,
     },
+    /// An invitation to become a user.
+    Invited {
+        token: String,
+        days: u64,
+        /// When it says nothing true any more.
+        until: Timestamp,
+    },
     /// The password was set.
     PasswordChanged,
+    /// There is no such account any more.
+    Erased,
+    /// From now on a login asks for a second factor.
+    SecondFactorOn,
+    /// A login asks for a second factor no more.
+    SecondFactorOff,
 }
 
 /// A letter as it is sent.
@@ -38,7 +51,10 @@ pub(crate) struct Rendered {
 impl Letter {
     /// Whether it would come too late.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        matches!(&self.content, Content::ResetCode { until, .. } if now >= *until)
+        match &self.content {
+            Content::ResetCode { until, .. } | Content::Invited { until, .. } => now >= *until,
+            Content::PasswordChanged | Content::SecondFactorOn | Content::SecondFactorOff | Content::Erased => false,
+        }
     }
 
     pub(crate) fn render(&self) -> Rendered {
@@ -67,11 +83,42 @@ impl Content {
                     "If this was not you, nothing has changed and there is nothing to do.".to_owned(),
                 ],
             ),
+            Content::Invited { token, days, .. } => (
+                "You are invited",
+                vec![
+                    "You are invited to become a user of the shop, with a name and a password of your own.".to_owned(),
+                    format!("Your invitation is {token}. It is good for {days} days, once."),
+                    "Show it to nobody: whoever has it can use it.".to_owned(),
+                    "If you did not expect this, there is nothing to do.".to_owned(),
+                ],
+            ),
             Content::PasswordChanged => (
                 "Your password was changed",
                 vec![
                     "The password of your account was changed, and every other session was ended.".to_owned(),
                     "If this was not you, ask for a code to set a new password at once.".to_owned(),
+                ],
+            ),
+            Content::Erased => (
+                "Your account was erased",
+                vec![
+                    "Your account was erased, as its owner wished: nobody can log in to it any more.".to_owned(),
+                    "If this was not you, write to us.".to_owned(),
+                ],
+            ),
+            Content::SecondFactorOn => (
+                "Your account has a second factor",
+                vec![
+                    "From now on a login asks for a code of your authenticator, or for one of your recovery codes."
+                        .to_owned(),
+                    "If this was not you, set a new password at once and write to us.".to_owned(),
+                ],
+            ),
+            Content::SecondFactorOff => (
+                "Your account has no second factor any more",
+                vec![
+                    "From now on a login asks for your password alone.".to_owned(),
+                    "If this was not you, set a new password at once and write to us.".to_owned(),
                 ],
             ),
         }

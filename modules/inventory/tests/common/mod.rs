@@ -199,7 +199,8 @@ impl Authenticator for Tokens {
             "customer" => Role::Customer,
             _ => return async { Err(Unauthenticated::Refused) }.boxed(),
         };
-        let caller = Caller { id: format!("usr_{token}"), roles: BTreeSet::from([role]), session: "s".to_owned() };
+        let caller =
+            Caller { id: format!("usr_{token}"), roles: BTreeSet::from([role]), session: "s".to_owned(), scopes: None };
         async { Ok(Arc::new(caller)) }.boxed()
     }
 }

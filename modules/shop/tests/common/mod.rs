@@ -113,7 +113,7 @@ impl Authenticator for Tokens {
         let role = Role::parse(token.split('-').next().unwrap_or_default());
         let caller = role.map(|role| {
             let (id, session) = (user(&token), "ses_test".to_owned());
-            Arc::new(Caller { id, roles: BTreeSet::from([role]), session })
+            Arc::new(Caller { id, roles: BTreeSet::from([role]), session, scopes: None })
         });
         std::future::ready(caller.ok_or(Unauthenticated::Refused)).boxed()
     }

@@ -14,11 +14,13 @@ use actix_web::http::Method;
 use actix_web::{App, test, web};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
-use emporium_auth_api::{Auth, AuthError, FindUser, Grant, KeySet, User, UserId};
+use emporium_auth_api::{
+    AskPersonal, Auth, AuthError, FindUser, Grant, KeyHash, KeyHolder, KeySet, Personal, User, UserId,
+};
 use emporium_database::Url;
 use emporium_kernel::{
-    Authenticator, Call, Caller, Clock, Currency, Freshness, ManualClock, Money, Outage, PositiveMoney, Random, Role,
-    Timestamp, Unauthenticated,
+    After, Authenticator, Call, Caller, Clock, Currency, Events, Freshness, ManualClock, Money, Outage, PositiveMoney,
+    Random, Role, Timestamp, Unauthenticated,
 };
 use emporium_wallet::{Ledger, Settings, routes};
 use emporium_wallet_api::{Capture, Hold, HoldId, HoldStatus, OfHold, Payee, Share, Wallet, WalletError};
@@ -41,6 +43,18 @@ pub fn id(name: &str) -> UserId {
 
 #[async_trait::async_trait]
 impl Auth for People {
+    async fn personal(&self, _: &Call, _: AskPersonal) -> Result<Personal, AuthError> {
+        Err(AuthError::UnknownUser)
+    }
+
+    async fn events(&self, _: &Call, _: After) -> Result<Events, AuthError> {
+        Ok(Events::default())
+    }
+
+    async fn check_key(&self, _: &Call, _: KeyHash) -> Result<KeyHolder, AuthError> {
+        Err(AuthError::UnknownKey)
+    }
+
     async fn keys(&self, _: &Call, (): ()) -> Result<KeySet, AuthError> {
         Ok(KeySet::default())
     }
@@ -72,7 +86,8 @@ impl Authenticator for People {
     fn authenticate(&self, token: String, _: Freshness) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
         let role = if token == "staff" { Role::Staff } else { Role::Customer };
         let roles = BTreeSet::from([role]);
-        async move { Ok(Arc::new(Caller { id: id(&token).to_string(), roles, session: String::new() })) }.boxed()
+        async move { Ok(Arc::new(Caller { id: id(&token).to_string(), roles, session: String::new(), scopes: None })) }
+            .boxed()
     }
 }
 

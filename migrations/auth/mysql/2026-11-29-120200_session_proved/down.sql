@@ -1,0 +1,3 @@
+alter table sessions
+    drop constraint sessions_proved,
+    drop column proved;

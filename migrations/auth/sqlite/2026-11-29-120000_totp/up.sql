@@ -1,0 +1,12 @@
+create table totp (
+    user_id text not null,
+    -- The seed, hidden with a key from auth-root.key.
+    sealed text not null,
+    confirmed integer not null,
+    -- The newest time step whose code was used; each is good once.
+    last_step integer not null,
+    created_at integer not null,
+    constraint totp_pk primary key (user_id),
+    constraint totp_user foreign key (user_id) references users (id),
+    constraint totp_confirmed check (confirmed in (0, 1))
+) strict, without rowid;

@@ -1,0 +1,90 @@
+//! Erasing a user: what names a person goes; what the books need keeps an id that names nobody.
+
+use emporium_auth_api::{AuthError, FindUser, SessionId, User, UserId};
+use emporium_database::prelude::*;
+use emporium_database::{Db, idempotency, outbox};
+use emporium_kernel::{Call, Role, Timestamp};
+use serde_json::json;
+
+use crate::factor::{self, FactorCode};
+use crate::mail::{self, Content};
+use crate::password::Password;
+use crate::schema::{api_key, code, code_request, user_roles, users};
+use crate::sessions::{self, End};
+use crate::{Done, Users, addresses, throttle};
+
+/// Who was erased is told to neighbours under this topic; the subject is the id.
+const ERASED: &str = "user.erased";
+/// What an erased user is called.
+const NOBODY: &str = "erased";
+
+impl Users {
+    /// Erases whoever shows the password, and the second factor where there is one. Nobody can log in as this user
+    /// any more; the address is free. Neighbours hear of it.
+    pub(crate) async fn erase(
+        &self,
+        call: &Call,
+        whose: (UserId, SessionId),
+        password: Password,
+        code: Option<FactorCode>,
+    ) -> Result<(), AuthError> {
+        let proof = self.prove(call, whose, password).await?;
+        let (attempt, admitted) = (proof.attempt.clone(), proof.admitted.clone());
+        let shown = self.show_factor(&proof.user.id, code).await;
+        let shown = self.counting(shown, &attempt, &admitted).await?;
+        let (id, now) = (proof.user.id.clone(), attempt.now);
+        let (told, command) = (self.letter(&proof.user, Content::Erased, now)?, self.random.token::<16>());
+        let gone = Gone { accounts: self.accounts_of(&proof.user), unusable: self.hashing.unusable(), now };
+        let erase = move |db: &mut Db, user: &User| {
+            if idempotency::already_applied(db, &command, now)? {
+                return Ok(());
+            }
+            proof.holds(db)?;
+            factor::require(db, &user.id, shown.as_ref())?;
+            told.as_ref().map_or(Ok(()), |told| mail::enqueue(db, told))?;
+            gone.erase(db, user)
+        };
+        let erased = self.change(FindUser::Id(id), erase).await;
+        self.counting(erased, &attempt, &admitted).await.map(drop)
+    }
+}
+
+/// What is left of somebody, and when.
+#[derive(Clone)]
+struct Gone {
+    /// What failures and known places are counted by.
+    accounts: Vec<String>,
+    /// A hash that no password has.
+    unusable: String,
+    now: Timestamp,
+}
+
+impl Gone {
+    fn erase(&self, db: &mut Db, user: &User) -> Done<()> {
+        let id = user.id.as_str();
+        sessions::end_all(db, &user.id, End::Disabled, self.now)?;
+        factor::end(db, &user.id)?;
+        addresses::remove_all(db, &user.id)?;
+        diesel::delete(api_key::table.filter(api_key::user_id.eq(id))).execute(db)?;
+        diesel::delete(code::table.filter(code::user_id.eq(id))).execute(db)?;
+        diesel::delete(code_request::table.filter(code_request::email.eq(&user.email))).execute(db)?;
+        diesel::delete(user_roles::table.filter(user_roles::user_id.eq(id))).execute(db)?;
+        for account in &self.accounts {
+            throttle::forget(db, account)?;
+        }
+        let nobody = (
+            // In a domain that can never be reached (RFC 6761).
+            users::email.eq(format!("{id}@erased.invalid")),
+            users::name.eq(NOBODY),
+            users::password_hash.eq(&self.unusable),
+            users::password_version.eq(users::password_version + 1),
+            users::disabled.eq(1),
+            users::version.eq(users::version + 1),
+        );
+        diesel::update(users::table.find(id)).set(nobody).execute(db)?;
+        if user.roles.contains(&Role::Admin) {
+            crate::users::keep_an_admin(db)?;
+        }
+        outbox::put(db, ERASED, id, &json!({}), self.now)
+    }
+}

@@ -1,0 +1,58 @@
+//! Everything that auth knows of a user, for the user.
+
+use emporium_auth_api::{AuthError, FindUser, Personal, UserId};
+use emporium_database::Db;
+use emporium_database::prelude::*;
+use emporium_kernel::Timestamp;
+use serde_json::{Value, json};
+
+use crate::schema::{api_key, sessions};
+use crate::{Done, Users, addresses, factor, users};
+
+/// Sessions and keys that are told, the newest.
+const MOST: i64 = 1_000;
+
+impl Users {
+    /// Everything that auth knows of a user; no secret is among it.
+    pub(crate) async fn personal(&self, user: UserId) -> Result<Personal, AuthError> {
+        let read = move |db: &mut Db| {
+            let profile = users::need(db, &FindUser::Id(user.clone()))?;
+            let data = json!({
+                "profile": profile,
+                "second_factor": factor::is_on(db, &user)?,
+                "addresses": addresses::all(db, &user)?,
+                "sessions": sessions_of(db, &user)?,
+                "api_keys": keys_of(db, &user)?,
+            });
+            Ok(Personal { data })
+        };
+        self.database.read(read).await
+    }
+}
+
+fn at(micros: Option<i64>) -> Option<Timestamp> {
+    micros.map(Timestamp::from_micros)
+}
+
+/// Those that ended lately as well.
+fn sessions_of(db: &mut Db, user: &UserId) -> Done<Vec<Value>> {
+    let rows: Vec<(String, i64, i64, Option<i64>)> = sessions::table
+        .filter(sessions::user_id.eq(user.as_str()))
+        .select((sessions::id, sessions::created_at, sessions::rotated_at, sessions::ended_at))
+        .order(sessions::id.desc())
+        .limit(MOST)
+        .load(db)?;
+    let told = |(id, began, used, ended): (String, i64, i64, Option<i64>)| json!({"id": id, "created_at": at(Some(began)), "refreshed_at": at(Some(used)), "ended_at": at(ended)});
+    Ok(rows.into_iter().map(told).collect())
+}
+
+fn keys_of(db: &mut Db, user: &UserId) -> Done<Vec<Value>> {
+    let rows: Vec<(String, String, i64, Option<i64>)> = api_key::table
+        .filter(api_key::user_id.eq(user.as_str()))
+        .select((api_key::id, api_key::name, api_key::created_at, api_key::last_used_at))
+        .order(api_key::id.desc())
+        .limit(MOST)
+        .load(db)?;
+    let told = |(id, name, made, used): (String, String, i64, Option<i64>)| json!({"id": id, "name": name, "created_at": at(Some(made)), "last_used_at": at(used)});
+    Ok(rows.into_iter().map(told).collect())
+}

@@ -1,0 +1,57 @@
+//! Proving once more who one is, before something that whoever stole a token must not do.
+
+use emporium_auth_api::{AuthError, Email, FindUser, SessionId, User, UserId};
+use emporium_database::{Db, refuse};
+use emporium_kernel::Call;
+
+use crate::hashing::Checked;
+use crate::password::Password;
+use crate::throttle::{Admitted, Attempt};
+use crate::users::Credentials;
+use crate::{Done, Users, sessions, throttle, users};
+
+/// A user who has just given the right password.
+#[derive(Clone)]
+pub(crate) struct Proof {
+    pub(crate) user: User,
+    pub(crate) session: SessionId,
+    pub(crate) attempt: Attempt,
+    pub(crate) admitted: Admitted,
+    checked: Credentials,
+}
+
+impl Users {
+    /// Checks the password of a user who is logged in. Wrong ones make the next try wait, as at a login.
+    pub(crate) async fn prove(
+        &self,
+        call: &Call,
+        (user, session): (UserId, SessionId),
+        password: Password,
+    ) -> Result<Proof, AuthError> {
+        let user = self.user(FindUser::Id(user)).await?;
+        let email = Email::parse(&user.email).ok_or(AuthError::InvalidCredentials)?;
+        let attempt = self.attempt(&email, call);
+        let admitted = self.admit(&attempt).await?;
+        let found = self.database.read(move |db| users::credentials(db, &email)).await?;
+        let stored = found.as_ref().map(|credentials| credentials.hash.clone());
+        let verdict = self.hashing.check(password, stored).await?;
+        let (Some(checked), Checked::Right { .. }) = (found, verdict) else {
+            self.database.write(move |db| throttle::failed(db, &attempt, &admitted)).await?;
+            return Err(AuthError::InvalidCredentials);
+        };
+        Ok(Proof { user, session, attempt, admitted, checked })
+    }
+}
+
+impl Proof {
+    /// Refuses when the password is another one by now, or the session has ended: to be asked in the transaction that
+    /// the proof is for.
+    pub(crate) fn holds(&self, db: &mut Db) -> Done<()> {
+        let still = users::confirm(db, &self.checked, None)?;
+        let live = sessions::is_live(db, &self.session, self.attempt.now)?;
+        if !(still && live) {
+            return refuse(AuthError::InvalidCredentials);
+        }
+        throttle::succeeded(db, &self.attempt)
+    }
+}
