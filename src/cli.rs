@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 done, with remarks or findings to read; 2 refused or failed.
 
 mod api;
+mod audit;
 #[cfg(feature = "auth")]
 mod auth;
 mod backup;
@@ -102,6 +103,9 @@ enum Command {
     #[cfg(feature = "shop")]
     #[command(subcommand)]
     Order(order::Command),
+    /// Read the audit logs, or prove that nobody altered them.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Print the OpenAPI document.
     Openapi,
     /// Print the public routes.
@@ -198,6 +202,7 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<u8> {
         Command::Wallet(command) => wallet::run(&context, command).await,
         #[cfg(feature = "shop")]
         Command::Order(command) => order::run(&context, command).await,
+        Command::Audit(command) => audit::run(&context, command).await,
         Command::Openapi => api::openapi(&context),
         Command::Routes => api::routes(&context),
         Command::Health(options) => health::run(&context, &options),

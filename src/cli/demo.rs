@@ -100,7 +100,7 @@ async fn make_account(users: &Users, role: Role, password: String) -> anyhow::Re
     let name = Name::parse(&format!("Demo {}", role.name()))?;
     let roles: BTreeSet<Role> = [role].into();
     let secret = NewPassword::parse(&password).map_err(refused)?;
-    let user = users.create_user(parsed, name, secret, roles).await.map_err(refused)?;
+    let user = users.create_user(&Call::internal("demo"), parsed, name, secret, roles).await.map_err(refused)?;
     Ok(Account { email, password, roles: user.roles })
 }
 

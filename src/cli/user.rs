@@ -6,7 +6,7 @@ use std::io::Read;
 use clap::Subcommand;
 use emporium_auth::{Name, NewPassword, UserFilter, Users};
 use emporium_auth_api::{AuthError, Email, FindUser, User, UserId};
-use emporium_kernel::{Role, Window};
+use emporium_kernel::{Call, Role, Window};
 use serde::Serialize;
 
 use super::{Context, refused};
@@ -64,6 +64,14 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// End the second factor of a user who has lost it.
+    ResetTotp {
+        /// Address or id.
+        user: String,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Set a user's password and end all sessions.
     Passwd {
         /// Address or id.
@@ -88,6 +96,7 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<u8> {
         Command::Create { email, name, role, dry_run, .. } => (dry_run, Change::create(&email, &name, role)?),
         Command::Role { user, roles, dry_run } => (dry_run, Change::Roles(named(&user)?, roles.into_iter().collect())),
         Command::Disable { user, undo, dry_run } => (dry_run, Change::Disabled(named(&user)?, !undo)),
+        Command::ResetTotp { user, dry_run } => (dry_run, Change::Factor(named(&user)?)),
         Command::Passwd { user, dry_run, .. } => (dry_run, Change::Password(named(&user)?, password_from_stdin()?)),
     };
     let opened = context.open(if dry_run { Mode::ReadOnly } else { Mode::Own })?;
@@ -108,6 +117,7 @@ enum Change {
     Roles(FindUser, BTreeSet<Role>),
     Disabled(FindUser, bool),
     Password(FindUser, NewPassword),
+    Factor(FindUser),
 }
 
 /// A user as a change would leave it.
@@ -135,12 +145,16 @@ impl Change {
     }
 
     async fn made(self, users: &Users) -> Result<User, AuthError> {
+        let call = &Call::internal("user-command");
         match self {
-            Self::Create { email, name, password, roles } => users.create_user(email, name, password, roles).await,
-            Self::Roles(who, roles) => users.set_roles(who, roles).await,
-            Self::Disabled(who, true) => users.disable(who).await,
-            Self::Disabled(who, false) => users.enable(who).await,
-            Self::Password(who, password) => users.set_password(who, password).await,
+            Self::Create { email, name, password, roles } => {
+                users.create_user(call, email, name, password, roles).await
+            }
+            Self::Roles(who, roles) => users.set_roles(call, who, roles).await,
+            Self::Disabled(who, true) => users.disable(call, who).await,
+            Self::Disabled(who, false) => users.enable(call, who).await,
+            Self::Password(who, password) => users.set_password(call, who, password).await,
+            Self::Factor(who) => users.reset_factor(call, who).await,
         }
     }
 
@@ -157,6 +171,7 @@ impl Change {
             Self::Roles(who, roles) => Planned { roles: roles.into_iter().collect(), ..of(users.user(who).await?) },
             Self::Disabled(who, disabled) => Planned { disabled, ..of(users.user(who).await?) },
             Self::Password(who, password) => of(users.check_password(who, &password).await?),
+            Self::Factor(who) => of(users.check_factor_reset(who).await?),
         })
     }
 }

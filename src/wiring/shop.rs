@@ -27,16 +27,18 @@ pub const KIND: Kind = Kind {
 
 const RECOVER_EVERY: Duration = Duration::from_millis(250);
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
+const FORGET_EVERY: Duration = Duration::from_secs(10);
 
 fn open(opener: &mut Opener<'_>) -> anyhow::Result<Box<dyn Module>> {
     let section = opener.settings.section(KIND.name)?;
     let neighbours = &mut opener.neighbours;
+    let users = neighbours.users(KIND.name)?;
     let inventory = neighbours
         .find::<dyn Inventory>(KIND.name, "inventory", |link| Arc::new(emporium_inventory_api::Client(link)))?;
     let wallet =
         neighbours.find::<dyn Wallet>(KIND.name, "wallet", |link| Arc::new(emporium_wallet_api::Client(link)))?;
     let (clock, random) = (opener.clock.clone(), opener.random.clone());
-    let shop = Shop::of(opener.database(&KIND)?, section, inventory, wallet, clock, random);
+    let shop = Shop::of(opener.database(&KIND)?, section, users, inventory, wallet, clock, random);
     opener.neighbours.offer::<dyn emporium_shop_api::Shop>(Arc::new(Near(shop.clone())));
     Ok(Box::new(shop))
 }
@@ -80,7 +82,12 @@ impl Module for Arc<Shop> {
             let shop = shop.clone();
             async move { shop.sweep().await }
         };
-        vec![Chore::each(RECOVER_EVERY, recover), Chore::alone(SWEEP_EVERY, sweep)]
+        let shop = self.clone();
+        let forget = move || {
+            let shop = shop.clone();
+            async move { shop.forget_erased().await }
+        };
+        vec![Chore::each(RECOVER_EVERY, recover), Chore::alone(SWEEP_EVERY, sweep), Chore::each(FORGET_EVERY, forget)]
     }
 
     fn verify(&self, call: Call) -> LocalBoxFuture<'_, Option<anyhow::Result<Audit>>> {

@@ -24,6 +24,7 @@ pub const KIND: Kind = Kind {
 };
 
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
+const FORGET_EVERY: Duration = Duration::from_secs(10);
 
 fn open(opener: &mut Opener<'_>) -> anyhow::Result<Box<dyn Module>> {
     let mut section: Settings = opener.settings.section(KIND.name)?;
@@ -60,7 +61,12 @@ impl Module for Arc<Ledger> {
             let ledger = ledger.clone();
             async move { ledger.sweep().await }
         };
-        vec![Chore::alone(SWEEP_EVERY, sweep)]
+        let ledger = self.clone();
+        let forget = move || {
+            let ledger = ledger.clone();
+            async move { ledger.forget_erased().await }
+        };
+        vec![Chore::alone(SWEEP_EVERY, sweep), Chore::each(FORGET_EVERY, forget)]
     }
 
     fn verify(&self, call: Call) -> LocalBoxFuture<'_, Option<anyhow::Result<Audit>>> {

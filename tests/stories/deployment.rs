@@ -192,12 +192,17 @@ impl Deployment {
         self.processes.iter_mut().rev().map(Process::stop).last().expect("a process")
     }
 
+    /// The server that keeps the databases, if one does.
+    pub fn server(&self) -> Option<&Mariadbd> {
+        self.server.as_ref()
+    }
+
     /// A command on the data of this shop, not yet started.
     pub fn binary(&self, arguments: &[&str]) -> Command {
         let module = match arguments[0] {
             "user" => "auth",
             "stock" => "inventory",
-            "wallet" => "wallet",
+            "wallet" | "audit" => "wallet",
             _ => "shop",
         };
         self.holder_of(module).command(emporium(), arguments)
@@ -429,6 +434,7 @@ fn split(data: &Path) -> Vec<Process> {
 fn home(path: &str) -> &'static str {
     let homes = [
         ("/v1/auth", "auth"),
+        ("/v1/me/export", "shop"),
         ("/v1/me", "auth"),
         ("/.well-known", "auth"),
         ("/v1/admin/users", "auth"),

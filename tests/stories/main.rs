@@ -14,6 +14,7 @@ mod mariadbd;
 mod smtpd;
 
 mod access;
+mod audit;
 mod bad_input;
 mod bank;
 mod buying;
@@ -28,6 +29,7 @@ mod importing;
 mod kills;
 mod mail;
 mod openapi;
+mod personal;
 mod process;
 mod processes;
 mod races;

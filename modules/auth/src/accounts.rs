@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use emporium_auth_api::{AuthError, Email, FindUser, Grant, SessionId, User, UserId};
-use emporium_database::{Database, Db, Stale};
+use emporium_database::audit::{self, Entry};
+use emporium_database::{Database, Db, Stale, refuse};
 use emporium_kernel::{Call, Line, Outage, Page, Role, Window};
+use serde_json::{Value, json};
 
 use crate::listing::{self, UserFilter};
 use crate::password::NewPassword;
@@ -35,6 +37,7 @@ impl Users {
     /// Makes a user; an address that somebody has is refused.
     pub async fn create_user(
         &self,
+        call: &Call,
         email: Email,
         name: Name,
         password: NewPassword,
@@ -42,8 +45,18 @@ impl Users {
     ) -> Result<User, AuthError> {
         let new = self.new_user(email, name.into_string(), password, roles).await?;
         let user = new.clone().into_user();
-        self.database.write(move |db| users::insert(db, &new)).await?;
+        let entry = self.entry(call, "user.created", &json!({"roles": user.roles})).to(user.id.as_str());
+        let insert = move |db: &mut Db| {
+            users::insert(db, &new)?;
+            audit::write(db, &entry)
+        };
+        self.database.write(insert).await?;
         Ok(user)
+    }
+
+    /// What the caller does, for the audit log.
+    pub(crate) fn entry(&self, call: &Call, action: &'static str, detail: &Value) -> Entry {
+        Entry::of(call, action, "", detail, self.clock.now(), &self.random)
     }
 
     /// Counts somebody who wants to register.
@@ -79,9 +92,21 @@ impl Users {
         list_users(&self.database, filter, window).await
     }
 
+    /// Changes what a user is called who may still log in.
+    pub(crate) async fn rename(&self, call: &Call, id: UserId, name: Name) -> Result<User, AuthError> {
+        let rename = move |db: &mut Db, user: &User| match user.disabled {
+            false => users::set_name(db, &user.id, &name),
+            true => refuse(AuthError::UnknownUser),
+        };
+        self.change(self.entry(call, "user.changed", &json!({"name": true})), FindUser::Id(id), rename).await
+    }
+
     /// Changes a user. The last admin stays one.
-    pub async fn change_user(&self, id: UserId, change: UserChange) -> Result<User, AuthError> {
+    pub async fn change_user(&self, call: &Call, id: UserId, change: UserChange) -> Result<User, AuthError> {
         let now = self.clock.now();
+        let UserChange { name, roles, disabled } = &change;
+        let detail = json!({"name": name.is_some(), "roles": roles, "disabled": disabled});
+        let entry = self.entry(call, "user.changed", &detail);
         let work = move |db: &mut Db, user: &User| {
             if let Some(name) = &change.name {
                 users::set_name(db, &user.id, name)?;
@@ -99,7 +124,7 @@ impl Users {
             let was_admin = had.contains(&Role::Admin) && !user.disabled;
             if was_admin { users::keep_an_admin(db) } else { Ok(()) }
         };
-        self.change(FindUser::Id(id), work).await
+        self.change(entry, FindUser::Id(id), work).await
     }
 
     /// Looks a user up by address or id.
@@ -118,32 +143,36 @@ impl Users {
     }
 
     /// Makes `roles` all the roles of a user; tokens that are issued from now on carry them.
-    pub async fn set_roles(&self, who: FindUser, roles: BTreeSet<Role>) -> Result<User, AuthError> {
-        self.change(who, move |db, user| users::set_roles(db, &user.id, &roles)).await
+    pub async fn set_roles(&self, call: &Call, who: FindUser, roles: BTreeSet<Role>) -> Result<User, AuthError> {
+        let entry = self.entry(call, "user.changed", &json!({"roles": roles}));
+        self.change(entry, who, move |db, user| users::set_roles(db, &user.id, &roles)).await
     }
 
     /// Gives a user one more role.
-    pub async fn add_role(&self, who: FindUser, role: Role) -> Result<User, AuthError> {
+    pub async fn add_role(&self, call: &Call, who: FindUser, role: Role) -> Result<User, AuthError> {
+        let entry = self.entry(call, "user.changed", &json!({"added_role": role}));
         let add = move |db: &mut Db, user: &User| {
             let roles = user.roles.iter().copied().chain([role]).collect();
             users::set_roles(db, &user.id, &roles)
         };
-        self.change(who, add).await
+        self.change(entry, who, add).await
     }
 
     /// Ends a user's sessions and lets nobody log in as that user.
-    pub async fn disable(&self, who: FindUser) -> Result<User, AuthError> {
+    pub async fn disable(&self, call: &Call, who: FindUser) -> Result<User, AuthError> {
         let now = self.clock.now();
+        let entry = self.entry(call, "user.changed", &json!({"disabled": true}));
         let disable = move |db: &mut Db, user: &User| {
             users::set_disabled(db, &user.id, true)?;
             sessions::end_all(db, &user.id, End::Disabled, now)
         };
-        self.change(who, disable).await
+        self.change(entry, who, disable).await
     }
 
     /// Lets a disabled user log in again.
-    pub async fn enable(&self, who: FindUser) -> Result<User, AuthError> {
-        self.change(who, |db, user| users::set_disabled(db, &user.id, false)).await
+    pub async fn enable(&self, call: &Call, who: FindUser) -> Result<User, AuthError> {
+        let entry = self.entry(call, "user.changed", &json!({"disabled": false}));
+        self.change(entry, who, |db, user| users::set_disabled(db, &user.id, false)).await
     }
 
     /// Refuses what [`Users::set_password`] refuses, and sets nothing.
@@ -156,7 +185,7 @@ impl Users {
     }
 
     /// Sets a user's password and ends all sessions.
-    pub async fn set_password(&self, who: FindUser, password: NewPassword) -> Result<User, AuthError> {
+    pub async fn set_password(&self, call: &Call, who: FindUser, password: NewPassword) -> Result<User, AuthError> {
         let known = self.check_password(who.clone(), &password).await?;
         let account = Email::parse(&known.email).map(|email| self.account_of(&email));
         let hash = self.hashing.hash(password.into_password()).await?;
@@ -168,7 +197,7 @@ impl Users {
             }
             sessions::end_all(db, &user.id, End::Password, now)
         };
-        self.change(who, set).await
+        self.change(self.entry(call, "password.set", &json!({})), who, set).await
     }
 
     /// Whether anybody is an admin.
@@ -176,8 +205,8 @@ impl Users {
         self.database.read(users::has_admin).await
     }
 
-    /// Changes a user that there is, and says what the user is then.
-    pub(crate) async fn change<F>(&self, who: FindUser, work: F) -> Result<User, AuthError>
+    /// Changes a user that there is, writes down who did so, and says what the user is then.
+    pub(crate) async fn change<F>(&self, entry: Entry, who: FindUser, work: F) -> Result<User, AuthError>
     where
         F: Fn(&mut Db, &User) -> Done<()> + Send + 'static,
     {
@@ -185,7 +214,11 @@ impl Users {
             let id = users::need(db, &who)?.id;
             users::lock(db, &id)?;
             let user = users::need(db, &FindUser::Id(id))?;
+            if user.is_erased() {
+                return refuse(AuthError::UnknownUser);
+            }
             work(db, &user)?;
+            audit::write(db, &entry.clone().to(user.id.as_str()))?;
             users::need(db, &FindUser::Id(user.id))
         };
         self.written(Stale::Everything, change).await

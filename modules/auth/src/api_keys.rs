@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use emporium_auth_api::{API_KEY_PREFIX, ApiKeyId, AuthError, FindUser, KeyHash, KeyHolder, UserId};
+use emporium_auth_api::{API_KEY_PREFIX, ApiKeyId, AuthError, FindUser, KeyHash, KeyHolder, SessionId, UserId};
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, Lane, refuse};
-use emporium_kernel::{Line, Page, Scope, Timestamp, Window};
+use emporium_database::{Db, Failure, Lane, audit, idempotency, refuse};
+use emporium_kernel::{Call, Line, Page, Role, Scope, Timestamp, Window};
+use serde_json::json;
 
+use crate::factor::{self, FactorCode};
+use crate::mail::{self, Content};
+use crate::password::Password;
 use crate::schema::api_key;
-use crate::{Done, Users, users};
+use crate::{Done, Users, enrolment, users};
 
 /// Keys of one user that are good.
 const MOST: u32 = 100;
@@ -85,6 +89,9 @@ fn good(now: Timestamp) -> _ {
 
 fn insert(db: &mut Db, key: &ApiKey, hash: &str) -> Done<()> {
     users::lock(db, &key.user)?;
+    if users::need(db, &FindUser::Id(key.user.clone()))?.disabled {
+        return refuse(AuthError::UnknownUser);
+    }
     let there: i64 = api_key::table.filter(api_key::id.eq(key.id.as_str())).count().get_result(db)?;
     if there > 0 {
         return Ok(());
@@ -134,13 +141,27 @@ fn revoke(db: &mut Db, id: &ApiKeyId, user: Option<&UserId>, now: Timestamp) -> 
     Ok(own == 1 || before == 1)
 }
 
-/// The holder of a good key, and when its use was last noted.
-fn holder(db: &mut Db, asked: &KeyHash, now: Timestamp) -> Done<(KeyHolder, Option<Timestamp>)> {
+/// Ends all keys of a user.
+pub(crate) fn revoke_all(db: &mut Db, user: &UserId, now: Timestamp) -> Done<()> {
+    let live = api_key::table.filter(api_key::user_id.eq(user.as_str()).and(api_key::revoked_at.is_null()));
+    diesel::update(live).set(api_key::revoked_at.eq(now.micros())).execute(db)?;
+    Ok(())
+}
+
+/// The holder of a good key, and when its use was last noted. Roles that need a second factor are the key's only while
+/// its user has one.
+fn holder(
+    db: &mut Db,
+    asked: &KeyHash,
+    need_factor: &BTreeSet<Role>,
+    now: Timestamp,
+) -> Done<(KeyHolder, Option<Timestamp>)> {
     let row: Option<Row> = good(now).filter(api_key::hash.eq(&asked.hash)).select(COLUMNS).first(db).optional()?;
     let Some(key) = row.map(read).transpose()? else { return refuse(AuthError::UnknownKey) };
     match users::find(db, &FindUser::Id(key.user))?.filter(|user| !user.disabled) {
         Some(user) => {
-            let roles = user.roles.into_iter().collect();
+            let proved = factor::is_on(db, &user.id)?;
+            let roles = user.roles.into_iter().filter(|role| proved || !need_factor.contains(role)).collect();
             Ok((KeyHolder { key: key.id, user: user.id, roles, scopes: key.scopes }, key.last_used_at))
         }
         None => refuse(AuthError::UnknownKey),
@@ -148,9 +169,19 @@ fn holder(db: &mut Db, asked: &KeyHash, now: Timestamp) -> Done<(KeyHolder, Opti
 }
 
 impl Users {
-    /// Makes a key, whose text is known only now.
-    pub(crate) async fn create_key(&self, new: NewKey) -> Result<(ApiKey, String), AuthError> {
+    /// Makes a key, whose text is known only now, for whoever shows password and, where there is one, factor: it lives
+    /// longer than a token that was stolen. The user is told.
+    pub(crate) async fn create_key(
+        &self,
+        call: &Call,
+        session: SessionId,
+        (password, code): (Password, Option<FactorCode>),
+        new: NewKey,
+    ) -> Result<(ApiKey, String), AuthError> {
+        let proof = self.prove(call, (new.user.clone(), session), password).await?;
+        let showing = self.show_beside(call, &proof, code).await?;
         let now = self.clock.now();
+        let told = self.letter(&proof.user, Content::ApiKeyMade, now)?;
         let text = format!("{API_KEY_PREFIX}{}", self.random.token::<32>());
         let hash = KeyHash::of(&text).ok_or(emporium_kernel::Outage::Internal)?;
         let key = ApiKey {
@@ -163,7 +194,19 @@ impl Users {
             last_used_at: None,
         };
         let made = key.clone();
-        self.database.write(move |db| insert(db, &key, &hash.hash)).await?;
+        let entry = self.entry(call, "api_key.created", &json!({"scopes": key.scopes})).to(key.id.as_str());
+        let command = self.random.token::<16>();
+        let write = move |db: &mut Db| {
+            if idempotency::already_applied(db, &command, now)? {
+                return Ok(());
+            }
+            proof.holds(db)?;
+            enrolment::require(db, &proof.user.id, showing.as_ref())?;
+            insert(db, &key, &hash.hash)?;
+            told.as_ref().map_or(Ok(()), |told| mail::enqueue(db, told))?;
+            audit::write(db, &entry)
+        };
+        self.database.write(write).await?;
         Ok((made, text))
     }
 
@@ -172,16 +215,25 @@ impl Users {
         self.database.read(move |db| list(db, user.as_ref(), now, &window)).await
     }
 
-    pub(crate) async fn revoke_key(&self, id: ApiKeyId, user: Option<UserId>) -> Result<(), AuthError> {
+    pub(crate) async fn revoke_key(&self, call: &Call, id: ApiKeyId, user: Option<UserId>) -> Result<(), AuthError> {
         let now = self.clock.now();
-        let revoked = self.database.write(move |db| revoke(db, &id, user.as_ref(), now)).await?;
+        let entry = self.entry(call, "api_key.revoked", &json!({})).to(id.as_str());
+        let write = move |db: &mut Db| {
+            let revoked = revoke(db, &id, user.as_ref(), now)?;
+            if revoked {
+                audit::write(db, &entry)?;
+            }
+            Ok(revoked)
+        };
+        let revoked = self.database.write(write).await?;
         if revoked { Ok(()) } else { Err(AuthError::UnknownKey) }
     }
 
     /// Who stands behind a key that is good now. Its use is noted once a minute, which nobody waits for.
     pub(crate) async fn holder_of(&self, asked: KeyHash) -> Result<KeyHolder, AuthError> {
         let now = self.clock.now();
-        let (found, noted) = self.database.read(move |db| holder(db, &asked, now)).await?;
+        let need_factor = self.settings.require_totp.clone();
+        let (found, noted) = self.database.read(move |db| holder(db, &asked, &need_factor, now)).await?;
         if noted.is_none_or(|at| now.since(at) >= NOTED) {
             let (database, key) = (self.database.clone(), found.key.clone());
             let note = move |db: &mut Db| {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use emporium_auth_api::{AuthError, Email, User};
 use emporium_database::prelude::*;
-use emporium_database::{Database, Db, refuse};
-use emporium_kernel::{Outage, Random, Role, Timestamp, secret_file};
+use emporium_database::{Database, Db, audit, refuse};
+use emporium_kernel::{Call, Outage, Random, Role, Timestamp, secret_file};
+use serde_json::json;
 
 use crate::password::NewPassword;
 use crate::root::Root;
@@ -133,6 +134,7 @@ impl Users {
     /// Makes the first admin from the one-time secret in the data folder.
     pub(crate) async fn bootstrap(
         &self,
+        call: &Call,
         secret: &Secret,
         email: Email,
         name: String,
@@ -147,7 +149,13 @@ impl Users {
         }
         let admin = self.new_user(email, name, password, [Role::Customer, Role::Admin].into()).await?;
         let user = admin.clone().into_user();
-        self.database.write(move |db| redeem(db, &hash, &admin)).await?;
+        let entry = self.entry(call, "user.created", &json!({"roles": user.roles, "bootstrap": true}));
+        let entry = entry.to(user.id.as_str());
+        let made = move |db: &mut Db| {
+            redeem(db, &hash, &admin)?;
+            audit::write(db, &entry)
+        };
+        self.database.write(made).await?;
         tracing::warn!(user.id = %user.id, "the first admin was made; the bootstrap secret is used up");
         if let Err(error) = secret_file::remove(&file(&self.data_dir)) {
             tracing::warn!(%error, "the file with the used bootstrap secret could not be removed");

@@ -1,17 +1,18 @@
 //! Erasing a user: what names a person goes; what the books need keeps an id that names nobody.
 
-use emporium_auth_api::{AuthError, FindUser, SessionId, User, UserId};
+use emporium_auth_api::{AuthError, ERASED_DOMAIN, FindUser, SessionId, User, UserId};
 use emporium_database::prelude::*;
 use emporium_database::{Db, idempotency, outbox};
 use emporium_kernel::{Call, Role, Timestamp};
 use serde_json::json;
 
+use crate::codes::Purpose;
 use crate::factor::{self, FactorCode};
 use crate::mail::{self, Content};
 use crate::password::Password;
 use crate::schema::{api_key, code, code_request, user_roles, users};
 use crate::sessions::{self, End};
-use crate::{Done, Users, addresses, throttle};
+use crate::{Done, Users, addresses, claims, enrolment, invitations, throttle};
 
 /// Who was erased is told to neighbours under this topic; the subject is the id.
 const ERASED: &str = "user.erased";
@@ -29,10 +30,8 @@ impl Users {
         code: Option<FactorCode>,
     ) -> Result<(), AuthError> {
         let proof = self.prove(call, whose, password).await?;
-        let (attempt, admitted) = (proof.attempt.clone(), proof.admitted.clone());
-        let shown = self.show_factor(&proof.user.id, code).await;
-        let shown = self.counting(shown, &attempt, &admitted).await?;
-        let (id, now) = (proof.user.id.clone(), attempt.now);
+        let showing = self.show_beside(call, &proof, code).await?;
+        let (id, now) = (proof.user.id.clone(), proof.attempt.now);
         let (told, command) = (self.letter(&proof.user, Content::Erased, now)?, self.random.token::<16>());
         let gone = Gone { accounts: self.accounts_of(&proof.user), unusable: self.hashing.unusable(), now };
         let erase = move |db: &mut Db, user: &User| {
@@ -40,12 +39,11 @@ impl Users {
                 return Ok(());
             }
             proof.holds(db)?;
-            factor::require(db, &user.id, shown.as_ref())?;
+            enrolment::require(db, &user.id, showing.as_ref())?;
             told.as_ref().map_or(Ok(()), |told| mail::enqueue(db, told))?;
             gone.erase(db, user)
         };
-        let erased = self.change(FindUser::Id(id), erase).await;
-        self.counting(erased, &attempt, &admitted).await.map(drop)
+        self.change(self.entry(call, "user.erased", &json!({})), FindUser::Id(id), erase).await.map(drop)
     }
 }
 
@@ -65,16 +63,18 @@ impl Gone {
         sessions::end_all(db, &user.id, End::Disabled, self.now)?;
         factor::end(db, &user.id)?;
         addresses::remove_all(db, &user.id)?;
+        claims::remove_of(db, user)?;
         diesel::delete(api_key::table.filter(api_key::user_id.eq(id))).execute(db)?;
         diesel::delete(code::table.filter(code::user_id.eq(id))).execute(db)?;
-        diesel::delete(code_request::table.filter(code_request::email.eq(&user.email))).execute(db)?;
+        let asked = code_request::purpose.eq(Purpose::Reset.name()).and(code_request::email.eq(&user.email));
+        diesel::delete(code_request::table.filter(asked)).execute(db)?;
+        invitations::remove_of(db, user)?;
         diesel::delete(user_roles::table.filter(user_roles::user_id.eq(id))).execute(db)?;
         for account in &self.accounts {
             throttle::forget(db, account)?;
         }
         let nobody = (
-            // In a domain that can never be reached (RFC 6761).
-            users::email.eq(format!("{id}@erased.invalid")),
+            users::email.eq(format!("{id}@{ERASED_DOMAIN}")),
             users::name.eq(NOBODY),
             users::password_hash.eq(&self.unusable),
             users::password_version.eq(users::password_version + 1),

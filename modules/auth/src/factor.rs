@@ -23,6 +23,8 @@ const STEP: Duration = Duration::from_secs(30);
 const DIGITS: u8 = 6;
 /// Steps before and after the present one whose code is taken: clocks differ.
 const SKEW: u16 = 1;
+/// How long a proposed factor may be confirmed.
+pub(crate) const PROPOSED: Duration = Duration::from_secs(15 * 60);
 const RECOVERY_CODES: usize = 10;
 /// 80 bits, which are 16 letters and digits.
 const RECOVERY_BYTES: usize = 10;
@@ -151,13 +153,19 @@ pub(crate) enum Shown {
 pub(crate) struct Stored {
     pub(crate) sealed: String,
     pub(crate) confirmed: bool,
+    pub(crate) created_at: Timestamp,
 }
 
 /// A user's factor, confirmed or not.
 pub(crate) fn find(db: &mut Db, user: &UserId) -> Done<Option<Stored>> {
-    let row: Option<(String, i32)> =
-        totp::table.find(user.as_str()).select((totp::sealed, totp::confirmed)).first(db).optional()?;
-    Ok(row.map(|(sealed, confirmed)| Stored { sealed, confirmed: confirmed != 0 }))
+    let columns = (totp::sealed, totp::confirmed, totp::created_at);
+    let row: Option<(String, i32, i64)> = totp::table.find(user.as_str()).select(columns).first(db).optional()?;
+    let stored = |(sealed, confirmed, created_at): (String, i32, i64)| Stored {
+        sealed,
+        confirmed: confirmed != 0,
+        created_at: Timestamp::from_micros(created_at),
+    };
+    Ok(row.map(stored))
 }
 
 /// Whether a login has to show one.

@@ -3,6 +3,7 @@
 mod addresses;
 mod api_keys;
 mod browser;
+mod claims;
 mod factor;
 mod invitations;
 mod password;
@@ -16,7 +17,7 @@ use emporium_kernel::{Answer, Confirmed, Json, Problem, Public, Role, Routes, Si
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::{Name, UserChange};
+use crate::accounts::Name;
 use crate::factor::FactorCode;
 use crate::password::{NewPassword, Password};
 use crate::secret::Secret;
@@ -26,33 +27,28 @@ use browser::{Browser, TokensView, handed, without_cookies};
 /// The public routes of auth.
 pub fn routes() -> Routes {
     Routes::new("auth")
-        .post("/v1/auth/register", register, "Registers a customer.")
-        .limited()
         .post("/v1/auth/login", login, "Logs in with address and password.")
+        .refuses(&[401])
         .limited()
         .post("/v1/auth/refresh", refresh, "Exchanges a refresh token for new tokens; each is good once.")
+        .refuses(&[401])
         .post("/v1/auth/logout", logout, "Ends the session of a refresh token.")
         .post("/v1/auth/bootstrap", bootstrap, "Makes the first admin from the one-time secret in the data folder.")
+        .refuses(&[403, 409])
         .get("/v1/me", me, "Who the caller is.")
         .patch("/v1/me", rename, "Changes what the caller is called.")
         .post("/v1/me/erase", erase, "Erases the caller: orders and books keep an id that names nobody.")
+        .refuses(&[409])
         .limited()
         .get("/.well-known/jwks.json", jwks, "The public keys that verify access tokens.")
         .and(addresses::routes())
         .and(api_keys::routes())
+        .and(claims::routes())
         .and(factor::routes())
         .and(invitations::routes())
         .and(password::routes())
         .and(sessions::routes())
         .and(users::routes())
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Register {
-    email: Email,
-    password: NewPassword,
-    name: Name,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -125,13 +121,6 @@ fn problem(error: AuthError) -> Problem {
     }
 }
 
-async fn register(who: Public, users: Data<Users>, body: Json<Register>) -> Result<Answer<Registered, 201>, Problem> {
-    let Register { email, password, name } = body.0;
-    users.may_register(&who.call)?;
-    let user = users.create_user(email, name, password, [Role::Customer].into()).await.map_err(problem)?;
-    Ok(Answer::new(user.into()))
-}
-
 async fn login(
     who: Public,
     users: Data<Users>,
@@ -146,13 +135,13 @@ async fn login(
 }
 
 async fn refresh(
-    _: Public,
+    who: Public,
     users: Data<Users>,
     browser: Browser,
     body: Json<Refresh>,
 ) -> Result<Answer<TokensView>, Problem> {
     let (offered, in_cookie) = browser.refresh_token(body.0.refresh_token)?;
-    Ok(handed(users.refresh(&offered).await?, in_cookie))
+    Ok(handed(users.refresh(&who.call, &offered).await?, in_cookie))
 }
 
 async fn logout(
@@ -161,14 +150,17 @@ async fn logout(
     browser: Browser,
     body: Json<Refresh>,
 ) -> Result<Answer<(), 204>, Problem> {
-    let (offered, in_cookie) = browser.refresh_token(body.0.refresh_token)?;
-    let left = Answer::new(users.logout(&offered).await?);
+    let (offered, in_cookie) = browser.token_to_leave(body.0.refresh_token)?;
+    if let Some(offered) = offered {
+        users.logout(&offered).await?;
+    }
+    let left = Answer::new(());
     Ok(if in_cookie { without_cookies(left) } else { left })
 }
 
-async fn bootstrap(_: Public, users: Data<Users>, body: Json<Bootstrap>) -> Result<Answer<Registered, 201>, Problem> {
+async fn bootstrap(who: Public, users: Data<Users>, body: Json<Bootstrap>) -> Result<Answer<Registered, 201>, Problem> {
     let Bootstrap { secret, email, password, name } = body.0;
-    let user = users.bootstrap(&secret, email, name.into_string(), password).await.map_err(problem)?;
+    let user = users.bootstrap(&who.call, &secret, email, name.into_string(), password).await.map_err(problem)?;
     Ok(Answer::new(user.into()))
 }
 
@@ -194,7 +186,15 @@ struct Rename {
 
 async fn rename(who: SignedIn, users: Data<Users>, body: Json<Rename>) -> Result<Answer<Me>, Problem> {
     let id = UserId::parse(&who.caller.id).ok_or(Unauthenticated::Refused)?;
-    let user = users.change_user(id, UserChange { name: body.0.name, ..UserChange::default() }).await?;
+    let user = match body.0.name {
+        Some(name) => users.rename(&who.call, id, name).await,
+        None => users.user(FindUser::Id(id)).await,
+    };
+    let user = match user {
+        Ok(user) if !user.disabled => user,
+        Ok(_) | Err(AuthError::UnknownUser) => return Err(Unauthenticated::Refused.into()),
+        Err(error) => return Err(error.into()),
+    };
     let created_at = user.created_at;
     Ok(Answer::new(Me { account: user.into(), created_at }))
 }
@@ -202,6 +202,7 @@ async fn rename(who: SignedIn, users: Data<Users>, body: Json<Rename>) -> Result
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Erase {
+    /// Withdraw what is in the wallet first: nobody can afterwards.
     current_password: Password,
     /// The second factor, where the caller has one.
     code: Option<FactorCode>,
@@ -210,7 +211,7 @@ struct Erase {
 async fn erase(who: Confirmed, users: Data<Users>, body: Json<Erase>) -> Result<Answer<(), 204>, Problem> {
     let Erase { current_password, code } = body.0;
     users.erase(&who.call, factor::whose(&who.caller)?, current_password, code).await.map_err(factor::of_field)?;
-    Ok(Answer::new(()))
+    Ok(without_cookies(Answer::new(())))
 }
 
 async fn jwks(_: Public, users: Data<Users>) -> Answer<KeySet> {

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use emporium_auth_api::{AuthError, Email, FindUser, User};
+use emporium_auth_api::{AuthError, Email, FindUser, User, UserId};
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, idempotency, refuse};
-use emporium_kernel::{Caller, Page, Role, Timestamp, Window, id};
+use emporium_database::{Db, Failure, audit, idempotency, refuse};
+use emporium_kernel::{Call, Page, Role, Timestamp, Window, id};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::accounts::Name;
 use crate::mail::{self, Content, Sealed};
@@ -40,6 +41,8 @@ pub(crate) struct Invitation {
     email: Email,
     /// What the user may do, in the order customer, supplier, staff, admin.
     roles: BTreeSet<Role>,
+    /// The admin who made it; it is good only while this is one.
+    invited_by: String,
     created_at: Timestamp,
     /// From when on it is good no more.
     expires_at: Timestamp,
@@ -64,15 +67,28 @@ struct Opening {
     command: String,
 }
 
-type Row = (String, String, String, i64, i64);
-const COLUMNS: (invitation::id, invitation::email, invitation::roles, invitation::created_at, invitation::expires_at) =
-    (invitation::id, invitation::email, invitation::roles, invitation::created_at, invitation::expires_at);
+type Row = (String, String, String, String, i64, i64);
+const COLUMNS: (
+    invitation::id,
+    invitation::email,
+    invitation::roles,
+    invitation::invited_by,
+    invitation::created_at,
+    invitation::expires_at,
+) = (
+    invitation::id,
+    invitation::email,
+    invitation::roles,
+    invitation::invited_by,
+    invitation::created_at,
+    invitation::expires_at,
+);
 
 impl Users {
     /// Invites somebody who is no user yet. The one before for the same address is good no more.
     pub(crate) async fn invite(
         &self,
-        by: &Caller,
+        call: &Call,
         email: Email,
         roles: BTreeSet<Role>,
     ) -> Result<NewInvitation, AuthError> {
@@ -81,20 +97,32 @@ impl Users {
         let content = Content::Invited { token: token.clone(), days: GOOD.as_secs() / DAY.as_secs(), until };
         let letter = self.letter_to(email.clone(), content, now)?;
         let shown = letter.is_none().then(|| token.clone());
-        let invitation = Invitation { id, email, roles, created_at: now, expires_at: until };
+        let invited_by = call.caller.as_ref().map(|caller| caller.id.clone()).unwrap_or_default();
+        let invitation = Invitation { id, email, roles, invited_by, created_at: now, expires_at: until };
         let opening = Opening {
             invitation: invitation.clone(),
             token_hash: secret::hash(&token),
             letter,
             command: self.random.token::<16>(),
         };
-        self.database.write(move |db| open(db, &opening)).await?;
-        tracing::info!(invitation.id = %invitation.id, user.id = %by.id, "an admin invited somebody");
+        let entry = self.entry(call, "invitation.made", &json!({"roles": invitation.roles}));
+        let entry = entry.to(invitation.id.as_str());
+        let write = move |db: &mut Db| {
+            open(db, &opening)?;
+            audit::write(db, &entry)
+        };
+        self.database.write(write).await?;
         Ok(NewInvitation { invitation, token: shown })
     }
 
     /// Makes the user whom an invitation is for. One that is refused leaves the invitation as it was.
-    pub(crate) async fn accept(&self, token: &Secret, name: Name, password: NewPassword) -> Result<User, AuthError> {
+    pub(crate) async fn accept(
+        &self,
+        call: &Call,
+        token: &Secret,
+        name: Name,
+        password: NewPassword,
+    ) -> Result<User, AuthError> {
         let (hash, now) = (secret::hash(token.as_str().trim()), self.clock.now());
         let offered = hash.clone();
         // Hashing a password for everybody who guesses would be a gift to them.
@@ -102,15 +130,25 @@ impl Users {
         let Invitation { id, email, roles, .. } = found;
         let new = self.new_user(email, name.into_string(), password, roles).await?;
         let user = new.clone().into_user();
-        self.database.write(move |db| redeem(db, &hash, &new)).await?;
-        tracing::info!(invitation.id = %id, user.id = %user.id, "an invitation was accepted");
+        let entry = self.entry(call, "user.created", &json!({"roles": user.roles, "invitation": id}));
+        let entry = entry.to(user.id.as_str());
+        let write = move |db: &mut Db| {
+            redeem(db, &hash, &new)?;
+            audit::write(db, &entry)
+        };
+        self.database.write(write).await?;
         Ok(user)
     }
 
     /// Ends an open invitation.
-    pub(crate) async fn withdraw(&self, id: InvitationId) -> Result<(), AuthError> {
+    pub(crate) async fn withdraw(&self, call: &Call, id: InvitationId) -> Result<(), AuthError> {
         let (now, command) = (self.clock.now(), self.random.token::<16>());
-        self.database.write(move |db| withdraw(db, &id, &command, now)).await
+        let entry = self.entry(call, "invitation.withdrawn", &json!({})).to(id.as_str());
+        let write = move |db: &mut Db| {
+            withdraw(db, &id, &command, now)?;
+            audit::write(db, &entry)
+        };
+        self.database.write(write).await
     }
 }
 
@@ -142,6 +180,7 @@ fn insert(db: &mut Db, new: &Invitation, token_hash: &str) -> Done<()> {
         invitation::id.eq(new.id.as_str()),
         invitation::email.eq(new.email.as_str()),
         invitation::roles.eq(roles.join(",")),
+        invitation::invited_by.eq(&new.invited_by),
         invitation::token_hash.eq(token_hash),
         invitation::created_at.eq(new.created_at.micros()),
         invitation::expires_at.eq(new.expires_at.micros()),
@@ -168,10 +207,26 @@ fn redeem(db: &mut Db, hash: &str, new: &NewUser) -> Done<()> {
         return Ok(());
     }
     let open = invitation::token_hash.eq(hash).and(invitation::expires_at.gt(new.created_at.micros()));
+    let by: Option<String> = invitation::table.filter(open).select(invitation::invited_by).first(db).optional()?;
+    let Some(by) = by.map(UserId::stored) else { return refuse(AuthError::InvalidInvitation) };
+    // An invitation is the word of an admin, and of nobody who is none any more.
+    users::lock(db, &by)?;
+    let admin = users::find(db, &FindUser::Id(by))?.filter(|user| !user.disabled);
+    if !admin.is_some_and(|user| user.roles.contains(&Role::Admin)) {
+        return refuse(AuthError::InvalidInvitation);
+    }
+    let open = invitation::token_hash.eq(hash).and(invitation::expires_at.gt(new.created_at.micros()));
     if diesel::delete(invitation::table.filter(open)).execute(db)? == 0 {
         return refuse(AuthError::InvalidInvitation);
     }
     users::insert(db, new)
+}
+
+/// Forgets the invitations for a user's address, and those that the user made.
+pub(crate) fn remove_of(db: &mut Db, user: &User) -> Done<()> {
+    let of = invitation::email.eq(&user.email).or(invitation::invited_by.eq(user.id.as_str()));
+    diesel::delete(invitation::table.filter(of)).execute(db)?;
+    Ok(())
 }
 
 fn withdraw(db: &mut Db, id: &InvitationId, command: &str, now: Timestamp) -> Done<()> {
@@ -199,13 +254,13 @@ pub(crate) fn list(db: &mut Db, now: Timestamp, window: &Window) -> Done<Page<In
     Ok(Page::of(found, window.limit, |invitation| (invitation.created_at.micros(), invitation.id.to_string())))
 }
 
-fn read((id, email, roles, created_at, expires_at): Row) -> Done<Invitation> {
+fn read((id, email, roles, invited_by, created_at, expires_at): Row) -> Done<Invitation> {
     let roles = roles.split(',').map(Role::parse).collect::<Option<BTreeSet<Role>>>();
     let Some((email, roles)) = Email::parse(&email).zip(roles) else {
         return Err(Failure::corrupt(format!("invitation {id}")));
     };
     let (created_at, expires_at) = (Timestamp::from_micros(created_at), Timestamp::from_micros(expires_at));
-    Ok(Invitation { id: InvitationId::stored(id), email, roles, created_at, expires_at })
+    Ok(Invitation { id: InvitationId::stored(id), email, roles, invited_by, created_at, expires_at })
 }
 
 /// Forgets invitations that expired more than 30 days ago, at most 500.

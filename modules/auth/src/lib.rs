@@ -1,9 +1,11 @@
 //! Users: who they are, how they prove it, and the tokens they get for it.
 
 mod accounts;
+mod address_proof;
 mod addresses;
 mod api_keys;
 mod bootstrap;
+mod claims;
 mod codes;
 mod enrolment;
 mod erasure;
@@ -211,6 +213,7 @@ impl Users {
             throttle::prune(db, now)?;
             recovery::prune(db, now)?;
             invitations::prune(db, now)?;
+            claims::prune(db, now)?;
             idempotency::prune(db, now)?;
             outbox::prune(db, now).map(drop)
         };

@@ -3,9 +3,10 @@
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use emporium_auth_api::{AUDIENCE, AuthError, CLIENT_ID, Claims, Email, ISSUER, SessionId, User};
-use emporium_database::Db;
+use emporium_auth_api::{AUDIENCE, AuthError, CLIENT_ID, Claims, Email, ISSUER, SessionId, User, UserId};
+use emporium_database::{Db, audit};
 use emporium_kernel::Call;
+use serde_json::json;
 
 use crate::factor::FactorCode;
 use crate::hashing::Checked;
@@ -47,20 +48,27 @@ impl Users {
             self.database.write(move |db| throttle::failed(db, &attempt, &admitted)).await?;
             return Err(AuthError::InvalidCredentials);
         };
-        let shown = self.show_factor(&checked.user, code).await;
-        let shown = self.counting(shown, &attempt, &admitted).await?;
+        let shown = match self.show_factor(call, &checked.user, code).await {
+            Ok(shown) => shown,
+            Err(error) => {
+                self.give_back(&attempt, &admitted).await?;
+                return Err(error);
+            }
+        };
         let now = self.clock.now();
         let id = SessionId::new(now, &self.random);
         let token = self.refresh_keys.first(id.clone(), &self.random);
         let expires_at = now.plus(self.settings.session_life());
         let new = NewSession { id, checked, stronger, shown, refresh_hash: token.hash(), now, expires_at };
-        let succeeded = attempt.clone();
+        let entry = self.entry(call, "login", &json!({"second_factor": new.shown.is_some()}));
+        let entry = entry.by(new.checked.user.as_str()).to(new.id.as_str());
         let begin = move |db: &mut Db| {
-            throttle::succeeded(db, &succeeded)?;
-            sessions::begin(db, &new)
+            let granted = sessions::begin(db, &new)?;
+            throttle::succeeded(db, &attempt)?;
+            audit::write(db, &entry)?;
+            Ok(granted)
         };
-        let granted = self.database.write(begin).await;
-        let granted = self.counting(granted, &attempt, &admitted).await?;
+        let granted = self.database.write(begin).await?;
         self.tokens(granted, token)
     }
 
@@ -82,7 +90,13 @@ impl Users {
     /// Everything that failures of a user are counted by.
     pub(crate) fn accounts_of(&self, user: &User) -> Vec<String> {
         let email = Email::parse(&user.email);
-        email.iter().flat_map(|email| [self.account_of(email), self.code_account_of(email)]).collect()
+        let by_address = email.iter().flat_map(|email| [self.account_of(email), self.code_account_of(email)]);
+        by_address.chain([self.factor_account_of(&user.id)]).collect()
+    }
+
+    /// What the failures with a second factor are counted by.
+    pub(crate) fn factor_account_of(&self, user: &UserId) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.account_key, format!("factor\n{user}").as_bytes()))
     }
 
     /// Most tries have nothing against them and change nothing.
@@ -95,7 +109,7 @@ impl Users {
     }
 
     /// Exchanges a refresh token for the next one and a fresh access token.
-    pub(crate) async fn refresh(&self, offered: &Secret) -> Result<Tokens, AuthError> {
+    pub(crate) async fn refresh(&self, call: &Call, offered: &Secret) -> Result<Tokens, AuthError> {
         let offered = RefreshToken::parse(offered.as_str()).ok_or(AuthError::InvalidRefreshToken)?;
         let next = self.refresh_keys.successor(&offered);
         let rotation = Rotation {
@@ -108,7 +122,15 @@ impl Users {
             grace: self.settings.refresh_grace(),
         };
         let session = rotation.session.clone();
-        match self.change_session(session, move |db| sessions::rotate(db, &rotation)).await? {
+        let entry = self.entry(call, "refresh_token.reused", &json!({})).to(session.as_str());
+        let rotate = move |db: &mut Db| {
+            let rotated = sessions::rotate(db, &rotation)?;
+            if matches!(rotated, Rotated::Reused) {
+                audit::write(db, &entry)?;
+            }
+            Ok(rotated)
+        };
+        match self.change_session(session, rotate).await? {
             Rotated::To(granted) => self.tokens(granted, next),
             Rotated::Refused => Err(AuthError::InvalidRefreshToken),
             Rotated::Reused => {

@@ -6,15 +6,17 @@ use emporium_database::prelude::*;
 use emporium_kernel::Timestamp;
 use serde_json::{Value, json};
 
-use crate::schema::{api_key, sessions};
+use crate::schema::{api_key, known_place, sessions};
 use crate::{Done, Users, addresses, factor, users};
 
-/// Sessions and keys that are told, the newest.
+/// Rows of each kind that are told: the newest.
 const MOST: i64 = 1_000;
 
 impl Users {
     /// Everything that auth knows of a user; no secret is among it.
     pub(crate) async fn personal(&self, user: UserId) -> Result<Personal, AuthError> {
+        let known = self.user(FindUser::Id(user.clone())).await?;
+        let accounts = self.accounts_of(&known);
         let read = move |db: &mut Db| {
             let profile = users::need(db, &FindUser::Id(user.clone()))?;
             let data = json!({
@@ -23,6 +25,7 @@ impl Users {
                 "addresses": addresses::all(db, &user)?,
                 "sessions": sessions_of(db, &user)?,
                 "api_keys": keys_of(db, &user)?,
+                "login_places": places_of(db, &accounts)?,
             });
             Ok(Personal { data })
         };
@@ -55,4 +58,14 @@ fn keys_of(db: &mut Db, user: &UserId) -> Done<Vec<Value>> {
         .load(db)?;
     let told = |(id, name, made, used): (String, String, i64, Option<i64>)| json!({"id": id, "name": name, "created_at": at(Some(made)), "last_used_at": at(used)});
     Ok(rows.into_iter().map(told).collect())
+}
+
+/// Networks that the user logged in from.
+fn places_of(db: &mut Db, accounts: &[String]) -> Done<Vec<Value>> {
+    let rows: Vec<(String, i64)> = known_place::table
+        .filter(known_place::account.eq_any(accounts))
+        .select((known_place::place, known_place::last_at))
+        .limit(MOST)
+        .load(db)?;
+    Ok(rows.into_iter().map(|(place, last)| json!({"network": place, "last_at": at(Some(last))})).collect())
 }

@@ -1,17 +1,20 @@
 //! A password that was forgotten or is changed, and the mail that goes with it.
 
 use emporium_auth_api::{AuthError, Email, FindUser, SessionId, User, UserId};
+use emporium_database::audit::Entry;
 use emporium_database::prelude::*;
 use emporium_database::{Db, Lane, idempotency, refuse};
 use emporium_kernel::{Call, Outage, Timestamp};
+use serde_json::json;
 
 use crate::codes::{self, Code, GOOD, Given, Purpose};
+use crate::factor::FactorCode;
 use crate::mail::{self, Content, Due, KeptMail, Letter, MailId, PostError, Sealed, Waiting};
 use crate::password::{NewPassword, Password};
 use crate::schema::code_request;
 use crate::sessions::{self, End};
 use crate::throttle::{Admitted, Attempt};
-use crate::{Done, Users, place, throttle, users};
+use crate::{Done, Users, api_keys, enrolment, place, throttle, users};
 
 /// Wishes that one round answers.
 const AT_ONCE: i64 = 50;
@@ -42,7 +45,7 @@ impl Users {
         self.database.write(move |db| note(db, &email, &place, now)).await
     }
 
-    /// Sets a new password for whoever has the code that was mailed. Every session ends, and the user is told. Wrong codes
+    /// Sets a new password for whoever has the code that was mailed. Every session and API key ends, and the user is told. Wrong codes
     /// make the next try wait, like wrong passwords, and whether or not there is such a user.
     pub(crate) async fn reset(
         &self,
@@ -64,7 +67,8 @@ impl Users {
         let (tried, command) = (given.clone(), self.random.token::<16>());
         let right = self.database.write(move |db| try_code(db, tried.as_ref(), &attempt, &admitted, &command)).await?;
         let (Some(user), Some(given)) = (found.filter(|_| right), given) else { return Err(AuthError::InvalidCode) };
-        self.replace_password(user, password, Ended::Every, move |db| codes::used(db, &given)).await
+        let entry = self.entry(call, "password.reset", &json!({})).by(user.id.as_str());
+        self.replace_password(entry, user, password, Ended::Every, move |db| codes::used(db, &given)).await
     }
 
     fn given(&self, user: &User, code: &Code, known: bool, now: Timestamp) -> Given {
@@ -77,17 +81,24 @@ impl Users {
         &self,
         call: &Call,
         whose: (UserId, SessionId),
-        current: Password,
+        (current, code): (Password, Option<FactorCode>),
         new: NewPassword,
     ) -> Result<(), AuthError> {
         let proof = self.prove(call, whose, current).await?;
+        let showing = self.show_beside(call, &proof, code).await?;
         let (user, ended) = (proof.user.clone(), Ended::EveryBut(proof.session.clone()));
-        self.replace_password(user, new, ended, move |db| proof.holds(db)).await
+        let entry = self.entry(call, "password.changed", &json!({}));
+        let allowed = move |db: &mut Db| {
+            proof.holds(db)?;
+            enrolment::require(db, &proof.user.id, showing.as_ref())
+        };
+        self.replace_password(entry, user, new, ended, allowed).await
     }
 
     /// Sets a password, when `allowed` finds in the same transaction that it may.
     async fn replace_password(
         &self,
+        entry: Entry,
         user: User,
         password: NewPassword,
         ended: Ended,
@@ -109,16 +120,20 @@ impl Users {
                 mail::enqueue(db, told)?;
             }
             match &ended {
-                Ended::Every => sessions::end_all(db, &user.id, End::Password, now),
+                Ended::Every => {
+                    api_keys::revoke_all(db, &user.id, now)?;
+                    sessions::end_all(db, &user.id, End::Password, now)
+                }
                 Ended::EveryBut(session) => sessions::end_others(db, &user.id, session, End::Password, now),
             }
         };
-        self.change(FindUser::Id(user.id), set).await.map(drop)
+        self.change(entry, FindUser::Id(user.id), set).await.map(drop)
     }
 
     /// A letter to a user, ready to be stored; `None` where no mail leaves.
     pub(crate) fn letter(&self, user: &User, content: Content, now: Timestamp) -> Result<Option<Sealed>, AuthError> {
-        self.letter_to(Email::parse(&user.email).ok_or(Outage::Internal)?, content, now)
+        // Erased users have no address.
+        Email::parse(&user.email).map_or(Ok(None), |to| self.letter_to(to, content, now))
     }
 
     /// The same to an address that may be nobody's.
@@ -144,6 +159,7 @@ impl Users {
                 tracing::warn!(%error, "a wish for a code was not answered");
             }
         }
+        self.answer_claims().await?;
         let now = self.clock.now();
         if self.waiting_mail().await?.all == 0 {
             return Ok(());

@@ -136,6 +136,7 @@ diesel::table! {
         id -> Text,
         email -> Text,
         roles -> Text,
+        invited_by -> Text,
         token_hash -> Text,
         created_at -> BigInt,
         expires_at -> BigInt,
@@ -160,6 +161,23 @@ diesel::table! {
         version -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    address_claim (id) {
+        id -> Text,
+        user_id -> Nullable<Text>,
+        email -> Text,
+        name -> Nullable<Text>,
+        password_hash -> Nullable<Text>,
+        place -> Text,
+        code_hash -> Text,
+        answered -> Integer,
+        mailed_at -> Nullable<BigInt>,
+        tries -> BigInt,
+        created_at -> BigInt,
+        expires_at -> BigInt,
     }
 }
 

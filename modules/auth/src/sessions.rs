@@ -8,7 +8,7 @@ use emporium_database::{Db, refuse};
 use emporium_kernel::{Page, Timestamp, Window};
 
 use crate::Done;
-use crate::factor::{self, Shown};
+use crate::enrolment::{self, Showing};
 use crate::schema::sessions;
 use crate::users::{self, Credentials};
 
@@ -48,7 +48,7 @@ pub(crate) struct NewSession {
     pub(crate) checked: Credentials,
     pub(crate) stronger: Option<String>,
     /// The second factor that was shown.
-    pub(crate) shown: Option<Shown>,
+    pub(crate) shown: Option<Showing>,
     pub(crate) refresh_hash: String,
     pub(crate) now: Timestamp,
     pub(crate) expires_at: Timestamp,
@@ -61,7 +61,7 @@ pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<Granted> {
     }
     let begun: i64 = sessions::table.filter(sessions::id.eq(new.id.as_str())).count().get_result(db)?;
     if begun == 0 {
-        factor::require(db, &new.checked.user, new.shown.as_ref())?;
+        enrolment::require(db, &new.checked.user, new.shown.as_ref())?;
         let row = (
             sessions::id.eq(new.id.as_str()),
             sessions::user_id.eq(new.checked.user.as_str()),
@@ -73,7 +73,7 @@ pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<Granted> {
         );
         diesel::insert_into(sessions::table).values(row).execute(db)?;
     }
-    match granted(db, new.checked.user.clone(), new.expires_at, new.shown.is_some())? {
+    match granted(db, new.checked.user.clone(), new.expires_at, &new.id)? {
         Some(granted) => Ok(granted),
         None => refuse(AuthError::InvalidCredentials),
     }
@@ -105,8 +105,10 @@ pub(crate) struct Granted {
 
 /// `None` when the user is disabled. The version is read first: a change that comes between makes the token one that
 /// is refused, never one that says what is true no longer.
-fn granted(db: &mut Db, id: UserId, until: Timestamp, proved: bool) -> Done<Option<Granted>> {
+fn granted(db: &mut Db, id: UserId, until: Timestamp, session: &SessionId) -> Done<Option<Granted>> {
     let version = users::version(db, &id)?;
+    let proved: Option<i32> = sessions::table.find(session.as_str()).select(sessions::proved).first(db).optional()?;
+    let proved = proved == Some(1);
     let user = users::find(db, &FindUser::Id(id))?.filter(|user| !user.disabled);
     Ok(version.zip(user).map(|(version, user)| Granted { user, version, until, proved }))
 }
@@ -156,25 +158,24 @@ pub(crate) fn rotate(db: &mut Db, rotation: &Rotation) -> Done<Rotated> {
             sessions::rotated_at.eq(rotation.now.micros()),
         ))
         .execute(db)?;
-    let row: Option<(String, String, Option<String>, i64, i64, i32)> = live(rotation)
+    let row: Option<(String, String, Option<String>, i64, i64)> = live(rotation)
         .select((
             sessions::user_id,
             sessions::refresh_hash,
             sessions::previous_hash,
             sessions::rotated_at,
             sessions::expires_at,
-            sessions::proved,
         ))
         .first(db)
         .optional()?;
-    let Some((user, current, previous, rotated_at, until, proved)) = row else { return Ok(Rotated::Refused) };
+    let Some((user, current, previous, rotated_at, until)) = row else { return Ok(Rotated::Refused) };
     let age = rotation.now.since(Timestamp::from_micros(rotated_at));
     let just_used = previous.as_deref() == Some(&rotation.offered) && current == rotation.next;
     // The same instant is this very command, run again because it was not known whether its commit went through.
     if moved == 0 && !(just_used && (age < rotation.grace || rotated_at == rotation.now.micros())) {
         return refused(db, rotation, &current);
     }
-    match granted(db, UserId::stored(user), Timestamp::from_micros(until), proved != 0)? {
+    match granted(db, UserId::stored(user), Timestamp::from_micros(until), &rotation.session)? {
         Some(granted) => Ok(Rotated::To(granted)),
         None => {
             end(db, &rotation.session, End::Disabled, rotation.now)?;

@@ -36,6 +36,8 @@ pub struct Settings {
     pub logins_a_minute: u32,
     /// How many users one address may register, a minute; 0 for any number.
     pub registrations_a_minute: u32,
+    /// Whether whoever registers has to prove the address first, by a code that is mailed there.
+    pub verify_email: bool,
     /// A further cookie, besides `__Host-jwt`, in which an access token is taken; empty for none.
     pub token_cookie: String,
     /// Roles that only a session has in which a second factor was shown.
@@ -141,6 +143,7 @@ impl Default for Settings {
             hashing_waiting: 32,
             logins_a_minute: 300,
             registrations_a_minute: 100,
+            verify_email: false,
             token_cookie: String::new(),
             require_totp: BTreeSet::new(),
             mail: MailSettings::default(),
@@ -168,9 +171,18 @@ impl Settings {
         within("argon2_memory_kib", self.argon2_memory_kib, least_memory, MOST_MEMORY_KIB)?;
         within("argon2_passes", self.argon2_passes, least_passes, 64)?;
         within("argon2_lanes", self.argon2_lanes, 1, 64)?;
+        if self.verify_email && self.mail.transport == MailTransport::None {
+            return Err("verify_email needs mail.transport".to_owned());
+        }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if self.token_cookie.len() > 64 || !self.token_cookie.chars().all(plain) {
-            return Err("token_cookie takes at most 64 letters, digits, - and _".to_owned());
+        if self.token_cookie == "__Host-refresh"
+            || self.token_cookie.len() > 64
+            || !self.token_cookie.chars().all(plain)
+        {
+            return Err(
+                "token_cookie takes at most 64 letters, digits, - and _, and not the name of the refresh token"
+                    .to_owned(),
+            );
         }
         Post::of(&self.mail).map(drop)
     }

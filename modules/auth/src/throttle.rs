@@ -99,6 +99,27 @@ pub(crate) fn admit(db: &mut Db, attempt: &Attempt) -> Done<Admitted> {
     Ok(admitted)
 }
 
+/// Counts a try as a failure before it is made, or says how long to wait: of many at the same moment each is counted.
+pub(crate) fn claim(db: &mut Db, attempt: &Attempt) -> Done<()> {
+    for place in [attempt.place.as_str(), ELSEWHERE] {
+        // From here on nobody else counts there until this transaction ends.
+        diesel::update(row(attempt, place)).set(login_failure::failures.eq(login_failure::failures)).execute(db)?;
+    }
+    let admitted = admit(db, attempt)?;
+    failed(db, attempt, &admitted)
+}
+
+/// Takes back what [`admit`] counted for a try that was right, but did not lead to anything yet.
+pub(crate) fn give_back(db: &mut Db, attempt: &Attempt, admitted: &Admitted) -> Done<()> {
+    for (name, place, _) in counters(attempt, admitted.known) {
+        if admitted.claimed.contains(&name) {
+            let counted = row(attempt, place).filter(login_failure::failures.gt(0));
+            diesel::update(counted).set(login_failure::failures.eq(login_failure::failures - 1)).execute(db)?;
+        }
+    }
+    Ok(())
+}
+
 fn wait<T>(left: Duration) -> Done<T> {
     let retry_after_secs = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
     refuse(AuthError::TooManyAttempts { retry_after_secs })

@@ -119,10 +119,10 @@ pub(crate) struct Credentials {
     version: i64,
 }
 
-/// The credentials that belong to an address.
+/// The credentials that belong to an address, of a user who may log in.
 pub(crate) fn credentials(db: &mut Db, email: &Email) -> Done<Option<Credentials>> {
     let row: Option<(String, String, i64)> = users::table
-        .filter(users::email.eq(email.as_str()))
+        .filter(users::email.eq(email.as_str()).and(users::disabled.eq(0)))
         .select((users::id, users::password_hash, users::password_version))
         .first(db)
         .optional()?;
@@ -178,6 +178,16 @@ pub(crate) fn keep_an_admin(db: &mut Db) -> Done<()> {
         active += diesel::update(enabled).set(users::version.eq(users::version)).execute(db)?;
     }
     if active == 0 { refuse(AuthError::LastAdmin) } else { Ok(()) }
+}
+
+/// Gives a user another address.
+pub(crate) fn set_email(db: &mut Db, id: &UserId, email: &Email) -> Done<()> {
+    let user = users::table.filter(users::id.eq(id.as_str()));
+    match diesel::update(user).set(users::email.eq(email.as_str())).execute(db) {
+        Ok(_) => Ok(()),
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => refuse(AuthError::EmailTaken),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Takes back every access token of a user.

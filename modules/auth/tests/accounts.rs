@@ -66,7 +66,11 @@ async fn unknown_address_wrong_password_and_disabled_user_get_the_same_answer() 
     let house = House::new();
     house.register("ada@example.com").await;
     house.register("bob@example.com").await;
-    house.users.disable(FindUser::Email(address("bob@example.com"))).await.expect("is disabled");
+    house
+        .users
+        .disable(&Call::internal("test"), FindUser::Email(address("bob@example.com")))
+        .await
+        .expect("is disabled");
     let answers = [
         house.login("nobody@example.com", PASSWORD).await,
         house.login("ada@example.com", "Tea at four o'clock").await,
@@ -152,12 +156,12 @@ async fn a_flood_of_logins_is_told_to_come_back() {
 async fn a_disabled_user_is_out_and_comes_back_when_enabled() {
     let house = House::new();
     let login = house.arrive("ada@example.com").await;
-    let disabled = house.users.disable(ada()).await.expect("is disabled");
+    let disabled = house.users.disable(&Call::internal("test"), ada()).await.expect("is disabled");
     assert!(disabled.disabled);
     assert_eq!(house.refresh(&login.text("refresh_token")).await.text("code"), "invalid_refresh_token");
     assert_eq!(house.me(&login.text("access_token")).await.status, 401);
     assert_eq!(house.login("ada@example.com", PASSWORD).await.status, 401);
-    house.users.enable(FindUser::Id(disabled.id)).await.expect("is enabled");
+    house.users.enable(&Call::internal("test"), FindUser::Id(disabled.id)).await.expect("is enabled");
     assert_eq!(house.login("ada@example.com", PASSWORD).await.status, 200);
     assert_eq!(house.refresh(&login.text("refresh_token")).await.status, 401, "the old session stays ended");
 }
@@ -166,9 +170,9 @@ async fn a_disabled_user_is_out_and_comes_back_when_enabled() {
 async fn a_new_password_replaces_the_old_one_and_ends_sessions() {
     let house = House::new();
     let login = house.arrive("ada@example.com").await;
-    let own_name = house.users.set_password(ada(), password("Ada12345")).await;
+    let own_name = house.users.set_password(&Call::internal("test"), ada(), password("Ada12345")).await;
     assert!(matches!(own_name, Err(AuthError::WeakPassword { .. })));
-    house.users.set_password(ada(), password("coffee at five")).await.expect("is set");
+    house.users.set_password(&Call::internal("test"), ada(), password("coffee at five")).await.expect("is set");
     assert_eq!(house.refresh(&login.text("refresh_token")).await.status, 401);
     assert_eq!(house.login("ada@example.com", PASSWORD).await.status, 401);
     assert_eq!(house.login("ada@example.com", "coffee at five").await.status, 200);
@@ -183,14 +187,17 @@ async fn new_roles_are_in_the_next_token() {
         house.verifier.authenticate(token, Freshness::Now).await.expect("valid").roles.clone()
     };
     assert_eq!(roles(&login).await, [Role::Customer].into());
-    let user = house.users.add_role(ada(), Role::Staff).await.expect("is given");
+    let user = house.users.add_role(&Call::internal("test"), ada(), Role::Staff).await.expect("is given");
     assert_eq!(user.roles, [Role::Customer, Role::Staff]);
     let next = house.refresh(&login.text("refresh_token")).await;
     assert_eq!(roles(&next).await, [Role::Customer, Role::Staff].into());
-    let user = house.users.set_roles(ada(), [Role::Supplier].into()).await.expect("is set");
+    let user = house.users.set_roles(&Call::internal("test"), ada(), [Role::Supplier].into()).await.expect("is set");
     assert_eq!(user.roles, [Role::Supplier]);
     let nobody = FindUser::Email(address("nobody@example.com"));
-    assert_eq!(house.users.set_roles(nobody, [Role::Admin].into()).await, Err(AuthError::UnknownUser));
+    assert_eq!(
+        house.users.set_roles(&Call::internal("test"), nobody, [Role::Admin].into()).await,
+        Err(AuthError::UnknownUser)
+    );
 }
 
 #[actix_web::test]

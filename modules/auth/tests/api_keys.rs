@@ -8,7 +8,8 @@ use emporium_auth_api::{Auth, KeyHash};
 use emporium_kernel::{Authenticator, Call, Freshness, Role, Unauthenticated};
 use serde_json::{Value, json};
 
-async fn make(house: &House, token: &str, body: Value) -> Reply {
+async fn make(house: &House, token: &str, mut body: Value) -> Reply {
+    body["current_password"] = json!(PASSWORD);
     let bearer = ("Authorization", format!("Bearer {token}"));
     house.send(TestRequest::post().uri("/v1/admin/api-keys").insert_header(bearer).set_json(body)).await
 }
@@ -81,7 +82,7 @@ async fn a_key_is_gone_when_it_is_revoked_too_old_or_its_maker_is_disabled() {
     house.pass(24 * 60 * 60);
     assert_eq!(good(&second, Freshness::Now).await, Err(Unauthenticated::Refused), "its time is over");
     assert_eq!(good(&third, Freshness::Recent).await, Ok(()));
-    house.users.disable(emporium_auth_api::FindUser::Id(ann.id)).await.expect("disables");
+    house.users.disable(&Call::internal("test"), emporium_auth_api::FindUser::Id(ann.id)).await.expect("disables");
     assert_eq!(good(&third, Freshness::Now).await, Err(Unauthenticated::Refused));
 }
 
@@ -122,6 +123,11 @@ async fn bad_wishes_name_their_field() {
         let refused = make(&house, &token, body.clone()).await;
         assert_eq!(refused.refusal(), (422, field.to_owned(), code.to_owned()), "{body}");
     }
+    let bearer = ("Authorization", format!("Bearer {token}"));
+    let wrong = json!({"name": "k", "scopes": ["orders:read"], "current_password": "wrong"});
+    let ask = TestRequest::post().uri("/v1/admin/api-keys").insert_header(bearer).set_json(wrong);
+    let refused = house.send(ask).await;
+    assert_eq!(refused.refusal().2, "wrong_password", "a token that was stolen makes no key");
     let customer = house.arrive("cid@example.com").await.text("access_token");
     assert_eq!(make(&house, &customer, json!({"name": "k", "scopes": ["orders:read"]})).await.status, 403);
 }

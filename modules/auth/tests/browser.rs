@@ -75,6 +75,10 @@ async fn cookies_are_renewed_and_taken_away() {
         )
     );
     assert_eq!(house.send(sent(TestRequest::get().uri("/v1/me"), &set)).await.status, 401);
+    let bare = || TestRequest::post().uri("/v1/auth/logout").set_json(json!({}));
+    let foreign = house.send(bare()).await;
+    assert_eq!((foreign.status, cookies(&foreign).len()), (422, 0), "another's page takes no cookie away");
+    assert_eq!(cookies(&house.send(bare().insert_header(OWN)).await).len(), 2, "the own one does, also without any");
     let nothing = house.post("/v1/auth/refresh", json!({})).await;
     assert_eq!(nothing.refusal(), (422, "refresh_token".to_owned(), "required".to_owned()));
 }

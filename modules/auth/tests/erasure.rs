@@ -48,7 +48,7 @@ async fn an_erased_user_leaves_an_id_that_names_nobody() {
         (user.name.as_str(), user.email, user.roles, user.disabled),
         ("erased", format!("{id}@erased.invalid"), vec![], true)
     );
-    assert_eq!(house.login(&user_address(&id), PASSWORD).await.status, 401, "no password fits");
+    assert_eq!(house.login(&user_address(&id), PASSWORD).await.status, 422, "it is nobody's address");
     let events =
         house.users.events(&Call::internal("test"), After { number: 0, limit: 10 }).await.expect("reads").events;
     assert_eq!((events[0].topic.as_str(), events[0].subject.as_str()), ("user.erased", id.as_str()));
@@ -84,4 +84,19 @@ async fn what_auth_knows_of_a_user_is_told_without_secrets() {
     assert_eq!(data["sessions"].as_array().map(Vec::len), Some(1));
     let text = data.to_string();
     assert!(!text.contains("argon2") && !text.contains("hash"), "{text}");
+}
+
+#[actix_web::test]
+async fn an_erased_user_is_nobody_to_be_changed() {
+    let house = House::new();
+    house.user("root@example.com", &[Role::Admin]).await;
+    let token = house.arrive(ADA).await.text("access_token");
+    let id = house.me(&token).await.text("id");
+    assert_eq!(erase(&house, &token, PASSWORD).await.status, 204);
+    let root = house.login("root@example.com", PASSWORD).await.text("access_token");
+    let path = format!("/v1/admin/users/{id}");
+    let back =
+        send(&house, TestRequest::patch().uri(&path), &root, json!({"disabled": false, "roles": ["admin"]})).await;
+    assert_eq!((back.status, back.text("code")), (404, "unknown_user".to_owned()));
+    assert_eq!(house.as_user("DELETE", &format!("{path}/totp"), &root).await.status, 404);
 }

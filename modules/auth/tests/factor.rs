@@ -161,6 +161,9 @@ async fn roles_that_need_a_factor_are_not_there_without_one() {
     assert_eq!(users(refreshed.text("access_token")).await, 200, "it was shown in this session");
 
     let admin = house.login("root@example.com", PASSWORD).await.text("access_token");
+    let own = house.users.user(emporium_auth_api::FindUser::Email(common::address("root@example.com"))).await;
+    let own = format!("/v1/admin/users/{}/totp", own.expect("is there").id);
+    assert_eq!(house.as_user("DELETE", &own, &admin).await.text("code"), "own_factor");
     let reset = house.as_user("DELETE", &format!("/v1/admin/users/{}/totp", user.id), &admin).await;
     assert_eq!(reset.status, 204);
     assert_eq!(users(refreshed.text("access_token")).await, 401, "what was granted because of it is taken back");
@@ -183,4 +186,68 @@ async fn neither_seed_nor_recovery_codes_stand_in_the_database() {
         let plain = secret.replace('-', "");
         assert!(!stored.contains(secret.as_str()) && !stored.to_lowercase().contains(&plain.to_lowercase()));
     }
+}
+
+#[actix_web::test]
+async fn whoever_has_the_password_alone_cannot_guess_for_ever() {
+    let house = House::new();
+    let token = house.arrive(ADA).await.text("access_token");
+    let (_, recovery) = enrolled(&house, &token).await;
+    let guess =
+        || with_token(&house, "/v1/me/totp/disable", &token, json!({"current_password": PASSWORD, "code": "000000"}));
+    let mut wrong = 0;
+    while guess().await.text("code") != "too_many_attempts" {
+        wrong += 1;
+        assert!(wrong < 30, "nothing stops it");
+        // What a right password forgives are wrong passwords.
+        assert_eq!(house.login(ADA, PASSWORD).await.text("code"), "second_factor_required");
+    }
+    let change = json!({"current_password": PASSWORD, "new_password": "coffee at five o'clock"});
+    let refused = with_token(&house, "/v1/me/password", &token, change).await;
+    assert_eq!(refused.refusal(), (422, "code".to_owned(), "second_factor_required".to_owned()));
+    house.pass(60 * 60);
+    assert_eq!(login(&house, &recovery[0]).await.status, 200, "the owner still gets in");
+}
+
+#[actix_web::test]
+async fn of_many_guesses_at_once_few_are_looked_at() {
+    let house = House::new();
+    let token = house.arrive(ADA).await.text("access_token");
+    let proposed = with_token(&house, "/v1/me/totp", &token, json!({"current_password": PASSWORD})).await;
+    assert_eq!(proposed.status, 201);
+    let guesses = (0..100).map(|_| with_token(&house, "/v1/me/totp/confirm", &token, json!({"code": "000000"})));
+    let all = futures_util::future::join_all(guesses).await;
+    assert!(all.iter().filter(|reply| reply.status == 422).count() <= 6, "the others have to wait");
+    house.pass(15 * 60);
+    let token = house.login(ADA, PASSWORD).await.text("access_token");
+    let late = with_token(&house, "/v1/me/totp/confirm", &token, json!({"code": "000000"})).await;
+    assert_eq!(late.text("code"), "no_second_factor", "a proposal does not live for ever");
+}
+
+#[actix_web::test]
+async fn a_new_factor_ends_every_other_session() {
+    let house = House::new();
+    let before = house.arrive(ADA).await;
+    let token = house.login(ADA, PASSWORD).await.text("access_token");
+    enrolled(&house, &token).await;
+    assert_eq!(house.refresh(&before.text("refresh_token")).await.status, 401);
+    assert_eq!(house.me(&token).await.status, 200);
+}
+
+#[actix_web::test]
+async fn whoever_is_stopped_by_a_strangers_guesses_is_helped_by_an_admin() {
+    let house = House::new();
+    let token = house.arrive(ADA).await.text("access_token");
+    let (authenticator, _) = enrolled(&house, &token).await;
+    for _ in 0..100 {
+        assert_eq!(login(&house, "000000").await.status, 401);
+        house.pass(16 * 60);
+    }
+    assert_eq!(login(&house, &authenticator.code(&house)).await.status, 429, "for good");
+    let ada = emporium_auth_api::FindUser::Email(common::address(ADA));
+    house.users.reset_factor(&emporium_kernel::Call::internal("test"), ada).await.expect("resets");
+    let token = house.login(ADA, PASSWORD).await.text("access_token");
+    let (authenticator, _) = enrolled(&house, &token).await;
+    house.pass(30);
+    assert_eq!(login(&house, &authenticator.code(&house)).await.status, 200);
 }

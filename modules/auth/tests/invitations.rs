@@ -8,9 +8,9 @@ use std::time::Duration;
 use actix_web::test::TestRequest;
 use common::{House, PASSWORD, Reply, START};
 use emporium_auth::{MailTransport, Settings};
-use emporium_auth_api::AuthError;
+use emporium_auth_api::{AuthError, FindUser};
 use emporium_database::prelude::*;
-use emporium_kernel::Role;
+use emporium_kernel::{Call, Role};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -20,6 +20,7 @@ mod stored {
             id -> Text,
             email -> Text,
             roles -> Text,
+        invited_by -> Text,
             token_hash -> Text,
             created_at -> BigInt,
             expires_at -> BigInt,
@@ -98,6 +99,7 @@ async fn fill(house: &House, count: u32) {
                 invitation::id.eq(format!("inv_{n:026}")),
                 invitation::email.eq(format!("guest{n}@example.com")),
                 invitation::roles.eq("staff"),
+                invitation::invited_by.eq("usr_somebody"),
                 invitation::token_hash.eq(format!("{n:043}")),
                 invitation::created_at.eq(START.micros()),
                 invitation::expires_at.eq(until.micros()),
@@ -250,4 +252,17 @@ async fn a_thousand_are_open_at_most_and_expired_ones_are_forgotten_a_month_late
         house.users.sweep().await.expect("sweeps");
         assert_eq!(hashes(&house).await.len(), left);
     }
+}
+
+#[actix_web::test]
+async fn an_invitation_is_good_as_long_as_its_maker_is_an_admin() {
+    let house = House::new();
+    house.user("root@example.com", &[Role::Admin]).await;
+    let eve = house.user("eve@example.com", &[Role::Admin]).await;
+    let token = house.login("eve@example.com", PASSWORD).await.text("access_token");
+    let made = invite(&house, &token, "guest@example.com", json!(["admin"])).await;
+    assert_eq!(made.text("invited_by"), eve.id.to_string());
+    let call = Call::internal("test");
+    house.users.set_roles(&call, FindUser::Id(eve.id), [Role::Staff].into()).await.expect("sets");
+    assert_eq!(accept(&house, &made.text("token"), PASSWORD).await.refusal().2, "invalid_invitation");
 }

@@ -263,10 +263,15 @@ async fn who_changes_a_password_while_it_is_being_reset_changes_nothing() {
     let house = house().await;
     for round in 0..30 {
         let (old, operators) = (format!("tea at {round} o'clock"), format!("coffee at {} o'clock", round + 1));
-        house.users.set_password(FindUser::Email(address(ADA)), password(&old)).await.expect("sets");
+        house
+            .users
+            .set_password(&Call::internal("test"), FindUser::Email(address(ADA)), password(&old))
+            .await
+            .expect("sets");
         let token = house.login(ADA, &old).await.text("access_token");
         let thief = change(&house, &token, &old, "my own long phrase");
-        let operator = house.users.set_password(FindUser::Email(address(ADA)), password(&operators));
+        let call = Call::internal("test");
+        let operator = house.users.set_password(&call, FindUser::Email(address(ADA)), password(&operators));
         let (_, set) = futures_util::future::join(thief, operator).await;
         set.expect("sets");
         assert_eq!(house.login(ADA, &operators).await.status, 200, "round {round}: whichever came first");

@@ -86,16 +86,16 @@ async fn a_session_whose_refresh_token_came_twice() {
 #[actix_web::test]
 async fn a_user_who_was_disabled_or_got_another_password_or_other_roles() {
     is_taken_back("disabled", async |house: &House, _: &str, _: &str| {
-        house.users.disable(ada()).await.expect("disables");
+        house.users.disable(&Call::internal("test"), ada()).await.expect("disables");
     })
     .await;
     is_taken_back("password", async |house: &House, _: &str, _: &str| {
         let password = NewPassword::parse("another long phrase").expect("a password");
-        house.users.set_password(ada(), password).await.expect("sets");
+        house.users.set_password(&Call::internal("test"), ada(), password).await.expect("sets");
     })
     .await;
     is_taken_back("roles", async |house: &House, _: &str, _: &str| {
-        house.users.set_roles(ada(), BTreeSet::from([Role::Staff])).await.expect("sets");
+        house.users.set_roles(&Call::internal("test"), ada(), BTreeSet::from([Role::Staff])).await.expect("sets");
     })
     .await;
 }
@@ -108,7 +108,11 @@ async fn other_sessions_and_new_tokens_stay_good() {
     house.post("/v1/auth/logout", json!({"refresh_token": here.text("refresh_token")})).await;
     assert!(passes(&house, &there, Freshness::Now).await, "another session");
     let again = house.login(ADA, PASSWORD).await;
-    house.users.set_roles(ada(), BTreeSet::from([Role::Customer, Role::Staff])).await.expect("sets");
+    house
+        .users
+        .set_roles(&Call::internal("test"), ada(), BTreeSet::from([Role::Customer, Role::Staff]))
+        .await
+        .expect("sets");
     assert!(!passes(&house, &again.text("access_token"), Freshness::Now).await, "it says what is true no longer");
     let fresh = house.refresh(&again.text("refresh_token")).await.text("access_token");
     assert!(passes(&house, &fresh, Freshness::Now).await, "the session goes on with the new roles");
@@ -306,7 +310,7 @@ async fn while_nobody_can_be_asked_a_key_passes_for_a_minute_where_nothing_is_at
     let house = House::new();
     house.user(ADA, &[Role::Staff]).await;
     let token = house.login(ADA, PASSWORD).await.text("access_token");
-    let body = json!({"name": "k", "scopes": ["orders:read"]});
+    let body = json!({"name": "k", "scopes": ["orders:read"], "current_password": PASSWORD});
     let ask = actix_web::test::TestRequest::post().uri("/v1/admin/api-keys").set_json(body);
     let key = house.send(ask.insert_header(("Authorization", format!("Bearer {token}")))).await.text("key");
     let watched =

@@ -1,9 +1,11 @@
 //! One database per module: read connections, the writer that commits in groups, migrations, and the tables every
-//! module has (idempotency keys, outbox, leases). The only place that knows one engine from another.
+//! module has (idempotency keys, outbox, places in feeds, leases, audit log). The only place that knows one engine from another.
 
+pub mod audit;
 mod cache;
 mod connection;
 mod failure;
+pub mod feed;
 pub mod idempotency;
 pub mod lease;
 mod migrate;

@@ -13,6 +13,35 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_entry (seq) {
+        seq -> BigInt,
+        id -> Text,
+        at -> BigInt,
+        actor -> Text,
+        action -> Text,
+        subject -> Text,
+        detail -> Text,
+        request -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    audit_head (id) {
+        id -> Integer,
+        seq -> BigInt,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    feed_cursor (feed) {
+        feed -> Text,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
     lease (name) {
         name -> Text,
         lease_until -> BigInt,

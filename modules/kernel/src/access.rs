@@ -71,6 +71,7 @@ async fn caller_of(request: HttpRequest, freshness: Freshness) -> Result<Option<
     };
     let caller = authenticator.authenticate(token, freshness).await?;
     within_scopes(&caller, &request)?;
+    request.extensions_mut().insert(Admitted(caller.clone()));
     Ok(Some(caller))
 }
 
@@ -88,15 +89,27 @@ fn within_scopes(caller: &Caller, request: &HttpRequest) -> Result<(), Problem> 
     }
 }
 
-/// The token of a request, to be looked at again while the answer goes on.
-pub struct Standing(Option<(String, web::Data<dyn Authenticator>)>);
+/// Who was let in with a request.
+#[derive(Clone)]
+struct Admitted(Arc<Caller>);
+
+/// The token of a request, to be looked at again while the answer goes on. It comes after whoever asks.
+pub struct Standing {
+    token: Option<(String, web::Data<dyn Authenticator>)>,
+    admitted: Option<Arc<Caller>>,
+}
 
 impl Standing {
-    /// Whether the token is still good, or nobody can say.
+    /// Whether the token is still good for as much as before, or nobody can say.
     pub async fn holds(&self) -> bool {
-        let Some((token, authenticator)) = &self.0 else { return true };
-        let answer = authenticator.authenticate(token.clone(), Freshness::Recent).await;
-        !matches!(answer, Err(Unauthenticated::Refused))
+        let Some((token, authenticator)) = &self.token else { return true };
+        match authenticator.authenticate(token.clone(), Freshness::Recent).await {
+            Ok(caller) => {
+                let same = |before: &Arc<Caller>| (&before.roles, &before.scopes) == (&caller.roles, &caller.scopes);
+                self.admitted.as_ref().is_some_and(same)
+            }
+            Err(reason) => reason != Unauthenticated::Refused,
+        }
     }
 }
 
@@ -106,7 +119,9 @@ impl FromRequest for Standing {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let token = token_of(request).ok().flatten();
-        ready(Ok(Self(token.zip(request.app_data::<web::Data<dyn Authenticator>>().cloned()))))
+        let token = token.zip(request.app_data::<web::Data<dyn Authenticator>>().cloned());
+        let admitted = request.extensions().get::<Admitted>().map(|admitted| admitted.0.clone());
+        ready(Ok(Self { token, admitted }))
     }
 }
 

@@ -39,7 +39,8 @@ fn in_header(request: &HttpRequest) -> Option<Result<String, Unauthenticated>> {
 fn in_cookie(request: &HttpRequest) -> Option<String> {
     let further = request.app_data::<web::Data<FurtherCookie>>().map(|further| further.0.clone());
     let further = further.filter(|name| !name.is_empty());
-    let named = |name: &str| request.cookie(name).map(|cookie| cookie.value().to_owned());
+    // As they are: a name that is decoded could be one that browsers protect, set by whom they protect it from.
+    let named = |name: &str| request.cookie_raw(name).map(|cookie| cookie.value().to_owned());
     named(TOKEN_COOKIE).or_else(|| named(&further?)).filter(|token| !token.is_empty())
 }
 
@@ -127,6 +128,8 @@ mod tests {
         let ask = || TestRequest::default().cookie(Cookie::new("jwt", "t"));
         assert_eq!(token(&ask().to_http_request()), Ok(None));
         let named = web::Data::new(FurtherCookie("jwt".into()));
+        let disguised = TestRequest::default().insert_header(("Cookie", "%5F%5FHost-jwt=t"));
+        assert_eq!(token(&disguised.to_http_request()), Ok(None), "a name is what it is");
         assert_eq!(token(&ask().app_data(named).to_http_request()), Ok(Some("t".to_owned())));
     }
 

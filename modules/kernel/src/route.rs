@@ -97,9 +97,7 @@ impl Operation {
             self.parameters.push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
             self.fails(&[404]);
         }
-        if route.limited {
-            self.fails(&[429]);
-        }
+        self.fails(&route.refusals);
         self.fails(&[500, 503]);
         let mut operation = json!({
             "tags": [route.tag],
@@ -142,7 +140,7 @@ pub struct Route {
     pub tag: &'static str,
     /// One sentence.
     pub summary: &'static str,
-    limited: bool,
+    refusals: Vec<u16>,
     describe: fn(&mut Operation, &mut SchemaGenerator),
     mount: Arc<dyn Fn() -> actix_web::Route + Send + Sync>,
 }
@@ -216,7 +214,7 @@ impl Routes {
             path: path.to_owned(),
             tag: self.tag,
             summary,
-            limited: false,
+            refusals: Vec::new(),
             describe: |operation, schemas| {
                 Args::describe(operation, schemas);
                 H::Output::describe_answer(operation, schemas);
@@ -241,13 +239,19 @@ impl Routes {
         self
     }
 
-    /// Says of the route that was declared last that it answers 429 to whom asks too often.
+    /// Says of the route that was declared last which refusals it knows beside those of its arguments.
     #[must_use]
-    pub fn limited(mut self) -> Self {
+    pub fn refuses(mut self, statuses: &[u16]) -> Self {
         if let Some(route) = self.list.last_mut() {
-            route.limited = true;
+            route.refusals.extend_from_slice(statuses);
         }
         self
+    }
+
+    /// Says of the route that was declared last that it answers 429 to whom asks too often.
+    #[must_use]
+    pub fn limited(self) -> Self {
+        self.refuses(&[429])
     }
 
     /// These and those.

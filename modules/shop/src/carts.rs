@@ -103,6 +103,28 @@ pub(crate) fn to_order(db: &mut Db, id: &str, user: &str, token: Option<&str>, n
     lines::of(db, id)
 }
 
+/// A user's carts, the newest first, at most 1,000.
+pub(crate) fn of_owner(db: &mut Db, user: &str) -> Done<Vec<Cart>> {
+    let rows: Vec<CartRow> =
+        cart::table.filter(cart::owner.eq(user)).order(cart::created_at.desc()).limit(1_000).load(db)?;
+    rows.into_iter().map(|row| view::of(db, row)).collect()
+}
+
+/// Removes a user's carts, but for what is being ordered.
+pub(crate) fn remove_of(db: &mut Db, user: &str) -> Done<()> {
+    let all: Vec<String> = cart::table.filter(cart::owner.eq(user)).select(cart::id).load(db)?;
+    for id in &all {
+        diesel::update(cart::table.find(id)).set(cart::version.eq(cart::version)).execute(db)?;
+        let live = orders::step.ne("done").and(orders::live_cart.eq(id));
+        let order: Option<String> = orders::table.filter(live).select(orders::id).first(db).optional()?;
+        if order.is_none() {
+            lines::remove_all(db, id)?;
+            diesel::delete(cart::table.find(id)).execute(db)?;
+        }
+    }
+    Ok(())
+}
+
 impl Shop {
     /// Makes a cart: the user's, or a guest's with a token that is shown only now.
     pub(crate) async fn create_cart(

@@ -7,12 +7,14 @@ mod error;
 mod http;
 pub mod orders;
 mod patience;
+mod personal;
 mod schema;
 mod settings;
 
 use std::sync::Arc;
 
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use emporium_auth_api::Auth;
 use emporium_database::{Database, Db, Lane, Migrations, OpenError, Url, idempotency, outbox};
 use emporium_inventory_api::Inventory;
 use emporium_kernel::{After, Call, Clock, Events, Random};
@@ -36,6 +38,7 @@ pub const MIGRATIONS: Migrations = Migrations::new(&ON_SQLITE, &ON_MYSQL);
 pub struct Shop {
     database: Database,
     settings: Settings,
+    users: Arc<dyn Auth>,
     inventory: Arc<dyn Inventory>,
     wallet: Arc<dyn Wallet>,
     products: ProductCache,
@@ -50,19 +53,21 @@ impl Shop {
     pub fn open(
         url: &Url,
         settings: Settings,
+        users: Arc<dyn Auth>,
         inventory: Arc<dyn Inventory>,
         wallet: Arc<dyn Wallet>,
         clock: Clock,
         random: Random,
     ) -> Result<Arc<Self>, OpenError> {
         let database = Database::open(url, MIGRATIONS)?;
-        Ok(Self::of(database, settings, inventory, wallet, clock, random))
+        Ok(Self::of(database, settings, users, inventory, wallet, clock, random))
     }
 
     /// The shop on a database that is already open.
     pub fn of(
         database: Database,
         settings: Settings,
+        users: Arc<dyn Auth>,
         inventory: Arc<dyn Inventory>,
         wallet: Arc<dyn Wallet>,
         clock: Clock,
@@ -70,7 +75,7 @@ impl Shop {
     ) -> Arc<Self> {
         let products = database.cache(settings.product_cache);
         let places = Arc::new(Semaphore::new(settings.orders_at_once.clamp(1, Semaphore::MAX_PERMITS)));
-        Arc::new(Self { database, settings, inventory, wallet, products, places, clock, random })
+        Arc::new(Self { database, settings, users, inventory, wallet, products, places, clock, random })
     }
 
     /// The shop's database.

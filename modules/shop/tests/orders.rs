@@ -276,6 +276,7 @@ async fn the_proof_finds_what_is_wrong() {
     let forgetful = emporium_shop::Shop::of(
         world.shop.database().clone(),
         Settings::default(),
+        world.users.clone(),
         other,
         world.wallet.clone(),
         world.clock.clone(),

@@ -2,10 +2,12 @@
 
 use emporium_auth_api::UserId;
 use emporium_database::Db;
+use emporium_database::audit::{self, Entry};
 use emporium_kernel::{Call, Line, Money, PositiveMoney, Timestamp};
 use emporium_wallet_api::{TransferId, WalletError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::account::{Account, Kind as AccountKind};
 use crate::resolve::Step;
@@ -61,7 +63,24 @@ impl Ledger {
             self.user(call, &adjust.user).await?;
         }
         let step = self.step(adjust.actor.clone());
-        self.database().write(move |db| make(db, &adjust, &step)).await
+        let entry = adjust.entry(self, call);
+        let work = move |db: &mut Db| {
+            let made = make(db, &adjust, &step)?;
+            audit::write(db, &entry)?;
+            Ok(made)
+        };
+        self.database().write(work).await
+    }
+}
+
+impl Adjust {
+    /// What is done, for the audit log.
+    pub(crate) fn entry(&self, ledger: &Ledger, call: &Call) -> Entry {
+        let action = match self.direction {
+            Direction::Credit => "wallet.credited",
+            Direction::Debit => "wallet.debited",
+        };
+        ledger.entry(call, action, self.user.as_str(), &json!({"amount": self.amount.get()}))
     }
 }
 

@@ -9,6 +9,7 @@ mod history;
 mod hold;
 mod http;
 mod payment;
+mod personal;
 mod request;
 mod resolve;
 mod schema;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use emporium_auth_api::{Auth, AuthError, FindUser, User, UserId};
+use emporium_database::audit::Entry;
 use emporium_database::idempotency::Seen;
 use emporium_database::{
     Database, Db, Failure, Lane, Migrations, OpenError, StorageError, Url, idempotency, outbox, savepoint,
@@ -31,9 +33,12 @@ use emporium_database::{
 use emporium_kernel::{
     Audit, Call, Clock, Currency, Fault, Idempotency, Outage, PositiveMoney, Problem, Random, Stored, Timestamp,
 };
-use emporium_wallet_api::{AskHolds, Capture, Hold, HoldState, HoldStatus, OfHold, TransferId, Wallet, WalletError};
+use emporium_wallet_api::{
+    AskHolds, AskPersonal, Capture, Hold, HoldState, HoldStatus, OfHold, Personal, TransferId, Wallet, WalletError,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 pub use adjustment::{Adjust, Adjusted, Direction};
 pub use deposit::{DepositId, DepositStatus};
@@ -177,6 +182,11 @@ impl Ledger {
         Err(Problem::invalid_field("amount", "amount_out_of_range", format!("use 1 to {cap} minor units")))
     }
 
+    /// What the caller does, for the audit log.
+    pub(crate) fn entry(&self, call: &Call, action: &'static str, subject: &str, detail: &Value) -> Entry {
+        Entry::of(call, action, subject, detail, self.clock.now(), &self.random)
+    }
+
     /// A transfer of `actor` now.
     pub(crate) fn step(&self, actor: String) -> Step {
         let at = self.clock.now();
@@ -253,6 +263,10 @@ impl Wallet for Ledger {
 
     async fn holds(&self, _: &Call, ask: AskHolds) -> Result<Vec<HoldStatus>, WalletError> {
         self.database.read(move |db| hold::of_orders(db, &ask.ids)).await
+    }
+
+    async fn personal(&self, _: &Call, ask: AskPersonal) -> Result<Personal, WalletError> {
+        self.personal(ask).await
     }
 
     async fn verify(&self, _: &Call, (): ()) -> Result<Audit, WalletError> {

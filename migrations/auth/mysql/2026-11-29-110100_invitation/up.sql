@@ -4,6 +4,8 @@ create table if not exists invitation (
     email varchar(254) not null,
     -- What the user may do, separated by commas.
     roles varchar(64) not null,
+    -- The admin who made it.
+    invited_by varchar(64) not null,
     -- SHA-256, base64url.
     token_hash varchar(64) not null,
     created_at bigint not null,

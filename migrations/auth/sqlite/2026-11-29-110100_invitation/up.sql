@@ -4,6 +4,8 @@ create table invitation (
     email text not null,
     -- What the user may do, separated by commas.
     roles text not null,
+    -- The admin who made it.
+    invited_by text not null,
     -- SHA-256, base64url.
     token_hash text not null,
     created_at integer not null,

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cached::ShardedLruCache;
 use emporium_kernel::{Call, Caller, Clock, Fault, Freshness, Outage, Role, Scope, Timestamp, Unauthenticated, id};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::{Auth, AuthError, UserId};
 
@@ -24,6 +25,8 @@ pub const API_KEY_PREFIX: &str = "emk_";
 const API_KEY_CHARACTERS: usize = API_KEY_PREFIX.len() + 43;
 const SHARDS: usize = 4;
 const REMEMBERED_PER_SHARD: usize = 250;
+/// Keys never met before that are asked about at the same time; the next is told to come back.
+const ASKED_AT_ONCE: usize = 64;
 /// How long a key is taken for good without asking again, where that may be.
 const RECENT: Duration = Duration::from_secs(3);
 /// How long that answer is waited for.
@@ -64,6 +67,7 @@ pub(crate) struct KeyHolders {
     auth: Arc<dyn Auth>,
     clock: Clock,
     remembered: ShardedLruCache<String, (Arc<Caller>, Timestamp)>,
+    asking: Semaphore,
 }
 
 impl KeyHolders {
@@ -71,21 +75,25 @@ impl KeyHolders {
         let cache = ShardedLruCache::builder().shards(SHARDS).per_shard_max_size(REMEMBERED_PER_SHARD).build();
         #[expect(clippy::expect_used, reason = "only sizes of zero are refused, and these are constants")]
         let remembered = cache.expect("a cache of constant size");
-        Self { auth, clock, remembered }
+        Self { auth, clock, remembered, asking: Semaphore::new(ASKED_AT_ONCE) }
     }
 
     /// Who sends this key. Auth is asked each time where that has to be settled now, otherwise every three seconds.
     pub(crate) async fn caller(&self, key: &str, freshness: Freshness) -> Result<Arc<Caller>, Unauthenticated> {
         let asked = KeyHash::of(key).ok_or(Unauthenticated::Refused)?;
         let (hash, now) = (asked.hash.clone(), self.clock.now());
-        let known = self.remembered.get(&hash).filter(|_| freshness == Freshness::Recent);
+        let remembered = self.remembered.get(&hash);
+        let known = remembered.as_ref().filter(|_| freshness == Freshness::Recent);
         let within = |time: Duration| {
-            let (caller, at) = known.as_ref()?;
+            let (caller, at) = known?;
             (now >= *at && now.since(*at) < time).then(|| caller.clone())
         };
         if let Some(caller) = within(RECENT) {
             return Ok(caller);
         }
+        // Anybody can make up keys: those who ask what they are worth keep nobody else from asking auth.
+        let turn = remembered.is_none().then(|| self.asking.try_acquire());
+        let Ok(_turn) = turn.transpose() else { return Err(Unauthenticated::Unknown(Outage::Busy)) };
         match self.ask(asked).await {
             Ok(holder) => {
                 let caller = Arc::new(holder.into_caller());

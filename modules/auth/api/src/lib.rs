@@ -19,6 +19,9 @@ id!(
     SessionId = "ses"
 );
 
+/// The domain of addresses that stand for erased users; nothing can ever be sent there (RFC 6761).
+pub const ERASED_DOMAIN: &str = "erased.invalid";
+
 /// An e-mail address in lower case: one `@`, a domain with a dot or a host name, at most 254 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -35,7 +38,9 @@ impl Email {
                 !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-') && !label.starts_with('-')
             });
         let fits = (3..=254).contains(&text.len()) && (1..=64).contains(&local.len()) && !local.contains('@');
-        (printable && domain_ok && fits).then_some(Self(text))
+        // Erased users have addresses there, which nobody may take from them.
+        let kept = domain == ERASED_DOMAIN;
+        (printable && domain_ok && fits && !kept).then_some(Self(text))
     }
 
     /// Its text.
@@ -119,6 +124,13 @@ pub struct User {
     pub disabled: bool,
     /// Since when.
     pub created_at: Timestamp,
+}
+
+impl User {
+    /// Whether nothing but the id is left.
+    pub fn is_erased(&self) -> bool {
+        self.email.rsplit_once('@').is_some_and(|(_, domain)| domain == ERASED_DOMAIN)
+    }
 }
 
 /// Asks for everything that is known of a user.

@@ -13,6 +13,7 @@ pub(super) fn routes() -> Routes {
     Routes::new("auth")
         .get("/v1/me/addresses", list, "The caller's postal addresses, newest first.")
         .post("/v1/me/addresses", create, "Keeps one more postal address, up to 50; the first is the default.")
+        .refuses(&[409])
         .get("/v1/me/addresses/{id}", show, "A postal address of the caller.")
         .patch("/v1/me/addresses/{id}", change, "Changes a postal address; a default is taken from the others.")
         .delete("/v1/me/addresses/{id}", remove, "Forgets a postal address.")

@@ -11,13 +11,18 @@ use emporium_kernel::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::factor::{of_field, whose};
 use super::sessions::user_of;
 use crate::Users;
 use crate::api_keys::{ApiKey, KeyName, NewKey};
+use crate::factor::FactorCode;
+use crate::password::Password;
 
 pub(super) fn routes() -> Routes {
     Routes::new("auth")
         .post("/v1/admin/api-keys", create, "Makes an API key for an integration; it is shown once.")
+        .refuses(&[409])
+        .limited()
         .get("/v1/admin/api-keys", list, "API keys that are good, newest first: the caller's, or for admins all.")
         .delete("/v1/admin/api-keys/{id}", revoke, "Revokes an API key of the caller; admins revoke any.")
 }
@@ -34,6 +39,9 @@ struct Create {
     /// After how many days it ends, 1 to 3650; never, when nothing is said.
     #[schemars(range(min = 1, max = 3650))]
     expires_in_days: Option<u32>,
+    current_password: Password,
+    /// The second factor, where the caller has one.
+    code: Option<FactorCode>,
 }
 
 /// An API key.
@@ -72,14 +80,17 @@ fn reach(caller: &Caller) -> Result<Option<UserId>, Problem> {
 }
 
 async fn create(who: Staff, users: Data<Users>, body: Json<Create>) -> Result<Answer<Made, 201>, Problem> {
-    let Create { name, scopes, expires_in_days: days } = body.0;
+    let Create { name, scopes, expires_in_days: days, current_password, code } = body.0;
     if scopes.is_empty() {
         return Err(Problem::invalid_field("scopes", "empty", "name at least one scope, as in orders:read"));
     }
     if days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
         return Err(Problem::invalid_field("expires_in_days", "out_of_range", "write 1 to 3650, or leave it out"));
     }
-    let (key, text) = users.create_key(NewKey { user: user_of(&who.caller)?, name, scopes, days }).await?;
+    let (user, session) = whose(&who.caller)?;
+    let new = NewKey { user, name, scopes, days };
+    let made = users.create_key(&who.call, session, (current_password, code), new).await;
+    let (key, text) = made.map_err(of_field)?;
     let location = format!("/v1/admin/api-keys/{}", key.id);
     let answer = Answer::new(Made { view: key.into(), key: text }).at(location);
     Ok(answer.header(CACHE_CONTROL, "no-store".to_owned()))
@@ -95,6 +106,6 @@ async fn list(
 }
 
 async fn revoke(who: Staff, users: Data<Users>, Path(id): Path<ApiKeyId>) -> Result<Answer<(), 204>, Problem> {
-    users.revoke_key(id, reach(&who.caller)?).await?;
+    users.revoke_key(&who.call, id, reach(&who.caller)?).await?;
     Ok(Answer::new(()))
 }

@@ -70,6 +70,14 @@ impl Browser {
         self.own_page
     }
 
+    /// The same for leaving, where there may be none: then the cookies are taken away all the same.
+    pub(super) fn token_to_leave(self, written: Option<Secret>) -> Result<(Option<Secret>, bool), Problem> {
+        if written.is_none() && self.refresh.is_none() && self.own_page.is_ok() {
+            return Ok((None, true));
+        }
+        self.refresh_token(written).map(|(token, in_cookie)| (Some(token), in_cookie))
+    }
+
     /// The refresh token: the one that was written, or else the cookie's; and whether it is the cookie's.
     pub(super) fn refresh_token(self, written: Option<Secret>) -> Result<(Secret, bool), Problem> {
         if let Some(written) = written {
@@ -87,7 +95,7 @@ impl FromRequest for Browser {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let refresh = request.cookie(REFRESH_COOKIE).map(|cookie| cookie.value().to_owned());
+        let refresh = request.cookie_raw(REFRESH_COOKIE).map(|cookie| cookie.value().to_owned());
         ready(Ok(Self { own_page: from_own_page(request), refresh: refresh.filter(|token| !token.is_empty()) }))
     }
 }

@@ -16,12 +16,16 @@ pub(super) fn routes() -> Routes {
     Routes::new("auth")
         .get("/v1/me/totp", show, "Whether logins ask for a second factor.")
         .post("/v1/me/totp", propose, "Makes a secret for an authenticator; it counts once a code was shown.")
+        .refuses(&[409])
         .limited()
         .post("/v1/me/totp/confirm", confirm, "Turns the second factor on; shows the recovery codes, once.")
+        .refuses(&[409])
         .limited()
         .post("/v1/me/totp/recovery-codes", renew, "Makes new recovery codes in place of those before.")
+        .refuses(&[409])
         .limited()
         .post("/v1/me/totp/disable", disable, "Turns the second factor off.")
+        .refuses(&[409])
         .limited()
 }
 
@@ -38,6 +42,9 @@ pub(super) fn of_field(error: AuthError) -> Problem {
         }
         AuthError::InvalidSecondFactor => {
             Problem::invalid_field("code", "invalid_second_factor", AuthError::InvalidSecondFactor.to_string())
+        }
+        AuthError::SecondFactorRequired => {
+            Problem::invalid_field("code", "second_factor_required", AuthError::SecondFactorRequired.to_string())
         }
         other => problem(other),
     }

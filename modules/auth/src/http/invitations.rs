@@ -21,9 +21,11 @@ use crate::secret::Secret;
 pub(super) fn routes() -> Routes {
     Routes::new("auth")
         .post("/v1/admin/invitations", invite, "Invites somebody to become a user; by mail, where mail leaves.")
+        .refuses(&[409])
         .get("/v1/admin/invitations", list, "Invitations that can still be accepted, newest first.")
         .delete("/v1/admin/invitations/{id}", withdraw, "Withdraws an invitation.")
         .post("/v1/auth/invitations/accept", accept, "Makes the user whom an invitation is for, with its roles.")
+        .refuses(&[409])
         .limited()
 }
 
@@ -44,7 +46,7 @@ async fn invite(
     if roles.is_empty() {
         return Err(Problem::invalid_field("roles", "empty", "name at least one role"));
     }
-    let made = users.invite(&admin.caller, email, roles).await?;
+    let made = users.invite(&admin.call, email, roles).await?;
     Ok(Answer::new(made).header(CACHE_CONTROL, "no-store".to_owned()))
 }
 
@@ -58,8 +60,8 @@ async fn list(
     Ok(ServedPage::new(page))
 }
 
-async fn withdraw(_: Admin, users: Data<Users>, Path(id): Path<InvitationId>) -> Result<Answer<(), 204>, Problem> {
-    users.withdraw(id).await?;
+async fn withdraw(admin: Admin, users: Data<Users>, Path(id): Path<InvitationId>) -> Result<Answer<(), 204>, Problem> {
+    users.withdraw(&admin.call, id).await?;
     Ok(Answer::new(()))
 }
 
@@ -75,6 +77,6 @@ struct Accept {
 async fn accept(who: Public, users: Data<Users>, body: Json<Accept>) -> Result<Answer<Registered, 201>, Problem> {
     let Accept { token, name, password } = body.0;
     users.may_register(&who.call)?;
-    let user = users.accept(&token, name, password).await.map_err(problem)?;
+    let user = users.accept(&who.call, &token, name, password).await.map_err(problem)?;
     Ok(Answer::new(user.into()))
 }

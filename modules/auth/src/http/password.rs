@@ -1,14 +1,16 @@
 //! Passwords that were forgotten or are changed.
 
 use actix_web::web::Data;
-use emporium_auth_api::{AuthError, Email, SessionId, UserId};
-use emporium_kernel::{Answer, Confirmed, Json, Problem, Public, Routes, Staff, Unauthenticated};
+use emporium_auth_api::{AuthError, Email};
+use emporium_kernel::{Answer, Confirmed, Json, Problem, Public, Routes, Staff};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::factor::{of_field, whose};
 use super::problem;
 use crate::Users;
 use crate::codes::Code;
+use crate::factor::FactorCode;
 use crate::mail::KeptMail;
 use crate::password::{NewPassword, Password};
 
@@ -16,11 +18,16 @@ pub(super) fn routes() -> Routes {
     Routes::new("auth")
         .post("/v1/auth/password/forgot", forgot, "Mails a code to set a new password with, if there is such a user.")
         .limited()
-        .post("/v1/auth/password/reset", reset, "Sets a new password with the code that was mailed; ends all sessions.")
+        .post(
+            "/v1/auth/password/reset",
+            reset,
+            "Sets a new password with the code that was mailed; ends all sessions and API keys.",
+        )
         .limited()
         .post("/v1/me/password", change, "Sets a new password; ends all other sessions.")
         .limited()
         .get("/v1/admin/mail", kept, "Mail that was not sent but kept for staff, in a demonstration.")
+        .refuses(&[404])
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -66,18 +73,16 @@ async fn reset(who: Public, users: Data<Users>, body: Json<Reset>) -> Result<Ans
 struct Change {
     current_password: Password,
     new_password: NewPassword,
+    /// The second factor, where the caller has one.
+    code: Option<FactorCode>,
 }
 
 async fn change(who: Confirmed, users: Data<Users>, body: Json<Change>) -> Result<Answer<(), 204>, Problem> {
-    let Change { current_password, new_password } = body.0;
-    let caller = &who.caller;
-    let whose = UserId::parse(&caller.id).zip(SessionId::parse(&caller.session)).ok_or(Unauthenticated::Refused)?;
-    let changed = users.change_password(&who.call, whose, current_password, new_password).await;
+    let Change { current_password, new_password, code } = body.0;
+    let changed = users.change_password(&who.call, whose(&who.caller)?, (current_password, code), new_password).await;
     changed.map_err(|error| match error {
-        AuthError::InvalidCredentials => {
-            Problem::invalid_field("current_password", "wrong_password", "write the password that you log in with")
-        }
-        other => of_new_password(other),
+        AuthError::WeakPassword { .. } => of_new_password(error),
+        other => of_field(other),
     })?;
     Ok(Answer::new(()))
 }

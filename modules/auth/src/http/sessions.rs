@@ -10,6 +10,7 @@ use emporium_kernel::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::browser::without_cookies;
 use crate::Users;
 use crate::sessions::{self, End, Live, Session};
 
@@ -69,5 +70,5 @@ async fn end(who: SignedIn, users: Data<Users>, session: Path<SessionId>) -> Res
 async fn end_all(who: SignedIn, users: Data<Users>) -> Result<Answer<(), 204>, Problem> {
     let (user, now) = (user_of(&who.caller)?, users.clock.now());
     users.written(Stale::Everything, move |db| sessions::end_all(db, &user, End::Logout, now)).await?;
-    Ok(Answer::new(()))
+    Ok(without_cookies(Answer::new(())))
 }

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use emporium_auth_api::{AuthError, FindUser, SessionId, User, UserId};
-use emporium_database::{Db, Stale};
+use emporium_database::{Db, Stale, audit};
 use emporium_kernel::{
     Admin, Answer, Cursor, Json, Limit, Line, Newest, NewestFirst, Page, Path, PathPair, Problem, Query, Role, Routes,
     ServedPage, Staff, Window,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::sessions::SessionView;
 use crate::Users;
@@ -24,9 +26,11 @@ pub(super) fn routes() -> Routes {
         .get("/v1/admin/users", list, "Users, newest first.")
         .get("/v1/admin/users/{id}", show, "A user.")
         .patch("/v1/admin/users/{id}", change, "Changes name, roles or whether a user may log in.")
+        .refuses(&[409])
         .get("/v1/admin/users/{id}/sessions", list_sessions, "A user's sessions that have not ended, newest first.")
         .delete("/v1/admin/users/{id}/sessions", end_sessions, "Ends all sessions of a user.")
         .delete("/v1/admin/users/{id}/totp", end_factor, "Ends the second factor of a user who has lost it.")
+        .refuses(&[409])
         .delete("/v1/admin/users/{id}/sessions/{session}", end_session, "Ends one session of a user.")
 }
 
@@ -72,7 +76,7 @@ struct Change {
 }
 
 async fn change(
-    _: Admin,
+    admin: Admin,
     users: Data<Users>,
     Path(id): Path<UserId>,
     Json(change): Json<Change>,
@@ -81,7 +85,7 @@ async fn change(
     if roles.as_ref().is_some_and(BTreeSet::is_empty) {
         return Err(Problem::invalid_field("roles", "empty", "name at least one role; disable the user instead"));
     }
-    Ok(Answer::new(users.change_user(id, UserChange { name, roles, disabled }).await?))
+    Ok(Answer::new(users.change_user(&admin.call, id, UserChange { name, roles, disabled }).await?))
 }
 
 async fn list_sessions(
@@ -100,29 +104,42 @@ async fn list_sessions(
     Ok(ServedPage::new(page.map(|session| SessionView::of(session, &current))))
 }
 
-async fn end_sessions(_: Admin, users: Data<Users>, Path(id): Path<UserId>) -> Result<Answer<(), 204>, Problem> {
+async fn end_sessions(admin: Admin, users: Data<Users>, Path(id): Path<UserId>) -> Result<Answer<(), 204>, Problem> {
     let now = users.clock.now();
+    let entry = users.entry(&admin.call, "sessions.ended", &json!({})).to(id.as_str());
     let end = move |db: &mut Db| {
         users::need(db, &FindUser::Id(id.clone()))?;
-        sessions::end_all(db, &id, End::Logout, now)
+        sessions::end_all(db, &id, End::Logout, now)?;
+        audit::write(db, &entry)
     };
     users.written(Stale::Everything, end).await?;
     Ok(Answer::new(()))
 }
 
-async fn end_factor(_: Admin, users: Data<Users>, Path(id): Path<UserId>) -> Result<Answer<(), 204>, Problem> {
-    users.reset_factor(FindUser::Id(id)).await?;
+async fn end_factor(admin: Admin, users: Data<Users>, Path(id): Path<UserId>) -> Result<Answer<(), 204>, Problem> {
+    if admin.caller.id == id.as_str() {
+        let detail = "show password and factor at /v1/me/totp/disable, or ask another admin";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "own_factor", detail));
+    }
+    users.reset_factor(&admin.call, FindUser::Id(id)).await?;
     Ok(Answer::new(()))
 }
 
 async fn end_session(
-    _: Admin,
+    admin: Admin,
     users: Data<Users>,
     PathPair(id, session): PathPair<UserId, SessionId>,
 ) -> Result<Answer<(), 204>, Problem> {
     let live = Live { user: id, now: users.clock.now(), idle: users.settings.session_idle() };
     let ended = session.clone();
-    let end = move |db: &mut Db| sessions::end_one(db, &live, &ended, End::Logout);
+    let entry = users.entry(&admin.call, "session.ended", &json!({"user": live.user})).to(session.as_str());
+    let end = move |db: &mut Db| {
+        let there = sessions::end_one(db, &live, &ended, End::Logout)?;
+        if there {
+            audit::write(db, &entry)?;
+        }
+        Ok(there)
+    };
     let ended = users.change_session(session, end).await?;
     if ended { Ok(Answer::new(())) } else { Err(AuthError::UnknownSession.into()) }
 }

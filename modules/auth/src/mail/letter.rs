@@ -32,6 +32,19 @@ pub(crate) enum Content {
     },
     /// The password was set.
     PasswordChanged,
+    /// A code that proves that this address is the reader's.
+    AddressCode {
+        code: String,
+        minutes: u64,
+        /// When it says nothing true any more.
+        until: Timestamp,
+    },
+    /// Somebody wanted an account with this address, which has one.
+    AddressTaken,
+    /// The account has another address now.
+    AddressChanged,
+    /// An API key speaks for the account.
+    ApiKeyMade,
     /// There is no such account any more.
     Erased,
     /// From now on a login asks for a second factor.
@@ -52,8 +65,16 @@ impl Letter {
     /// Whether it would come too late.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         match &self.content {
-            Content::ResetCode { until, .. } | Content::Invited { until, .. } => now >= *until,
-            Content::PasswordChanged | Content::SecondFactorOn | Content::SecondFactorOff | Content::Erased => false,
+            Content::ResetCode { until, .. } | Content::AddressCode { until, .. } | Content::Invited { until, .. } => {
+                now >= *until
+            }
+            Content::PasswordChanged
+            | Content::SecondFactorOn
+            | Content::SecondFactorOff
+            | Content::AddressTaken
+            | Content::AddressChanged
+            | Content::ApiKeyMade
+            | Content::Erased => false,
         }
     }
 
@@ -75,54 +96,68 @@ impl Letter {
 impl Content {
     fn words(&self) -> (&'static str, Vec<String>) {
         match self {
-            Content::ResetCode { code, minutes, .. } => (
+            Content::ResetCode { code, minutes, .. } => secret(
                 "Your code for a new password",
-                vec![
-                    format!("Your code for a new password is {code}. It is good for {minutes} minutes, once."),
-                    "Tell it to nobody: we never ask for it.".to_owned(),
-                    "If this was not you, nothing has changed and there is nothing to do.".to_owned(),
-                ],
+                format!("Your code for a new password is {code}. It is good for {minutes} minutes, once."),
             ),
-            Content::Invited { token, days, .. } => (
+            Content::AddressCode { code, minutes, .. } => secret(
+                "Your code",
+                format!("The code that proves your address is {code}. It is good for {minutes} minutes, once."),
+            ),
+            Content::Invited { token, days, .. } => secret(
                 "You are invited",
-                vec![
-                    "You are invited to become a user of the shop, with a name and a password of your own.".to_owned(),
-                    format!("Your invitation is {token}. It is good for {days} days, once."),
-                    "Show it to nobody: whoever has it can use it.".to_owned(),
-                    "If you did not expect this, there is nothing to do.".to_owned(),
-                ],
+                format!(
+                    "You are invited to become a user. Your invitation is {token}. It is good for {days} days, once."
+                ),
             ),
-            Content::PasswordChanged => (
+            Content::PasswordChanged => notice(
                 "Your password was changed",
-                vec![
-                    "The password of your account was changed, and every other session was ended.".to_owned(),
-                    "If this was not you, ask for a code to set a new password at once.".to_owned(),
-                ],
+                "The password of your account was changed, and every other session was ended.",
+                "ask for a code to set a new password at once.",
             ),
-            Content::Erased => (
-                "Your account was erased",
-                vec![
-                    "Your account was erased, as its owner wished: nobody can log in to it any more.".to_owned(),
-                    "If this was not you, write to us.".to_owned(),
-                ],
-            ),
-            Content::SecondFactorOn => (
+            Content::SecondFactorOn => notice(
                 "Your account has a second factor",
-                vec![
-                    "From now on a login asks for a code of your authenticator, or for one of your recovery codes."
-                        .to_owned(),
-                    "If this was not you, set a new password at once and write to us.".to_owned(),
-                ],
+                "From now on a login asks for a code of your authenticator, or for one of your recovery codes.",
+                "set a new password at once and write to us.",
             ),
-            Content::SecondFactorOff => (
+            Content::SecondFactorOff => notice(
                 "Your account has no second factor any more",
-                vec![
-                    "From now on a login asks for your password alone.".to_owned(),
-                    "If this was not you, set a new password at once and write to us.".to_owned(),
-                ],
+                "From now on a login asks for your password alone.",
+                "set a new password at once and write to us.",
+            ),
+            Content::AddressTaken => notice(
+                "You have an account already",
+                "Somebody asked for an account with this address, which has one. Nothing was changed.",
+                "there is nothing to do; if it was, log in, or ask for a code to set a new password.",
+            ),
+            Content::AddressChanged => notice(
+                "Your account has another address",
+                "From now on you log in with another address, and get no mail at this one any more.",
+                "write to us at once.",
+            ),
+            Content::ApiKeyMade => notice(
+                "Your account has a new API key",
+                "An API key was made that speaks for your account.",
+                "revoke it and set a new password at once.",
+            ),
+            Content::Erased => notice(
+                "Your account was erased",
+                "Your account was erased, as its owner wished: nobody can log in to it any more.",
+                "write to us.",
             ),
         }
     }
+}
+
+/// Words around something that only the reader may know.
+fn secret(subject: &'static str, what: String) -> (&'static str, Vec<String>) {
+    let advice = "Tell it to nobody: we never ask for it.".to_owned();
+    (subject, vec![what, advice, "If this was not you, nothing has changed and there is nothing to do.".to_owned()])
+}
+
+/// Words about something that was done, and what to do when it was not the reader.
+fn notice(subject: &'static str, what: &str, otherwise: &str) -> (&'static str, Vec<String>) {
+    (subject, vec![what.to_owned(), format!("If this was not you, {otherwise}")])
 }
 
 /// Text in HTML.

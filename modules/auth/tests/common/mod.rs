@@ -201,7 +201,10 @@ impl House {
 
     pub async fn user(&self, email: &str, roles: &[Role]) -> User {
         let roles: BTreeSet<Role> = roles.iter().copied().collect();
-        self.users.create_user(address(email), name(), password(PASSWORD), roles).await.expect("is made")
+        self.users
+            .create_user(&Call::internal("test"), address(email), name(), password(PASSWORD), roles)
+            .await
+            .expect("is made")
     }
 }
 

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
+use emporium_database::audit::{self, Entry};
 use emporium_database::idempotency::{self, Turn};
 use emporium_database::{Db, Stale, refuse};
 use emporium_kernel::{Call, ETag, Fault, Idempotency, Outage, Page};
 use emporium_shop_api::ProductId;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::category::{self, CategoryKey};
@@ -119,6 +121,7 @@ impl Shop {
     ) -> Result<Made<Product>, ShopError> {
         let now = self.clock.now();
         let id = ProductId::new(now, &self.random);
+        let entry = Entry::of(call, "product.created", id.as_str(), &json!({}), now, &self.random);
         let make = move |db: &mut Db| {
             match idempotency::turn(db, key.as_ref(), id.as_str(), now)? {
                 Turn::First => {}
@@ -135,6 +138,7 @@ impl Shop {
             let mut terms = NewTerms::default();
             save::insert(db, &id, &draft, now, &mut terms)?;
             terms.write(db)?;
+            audit::write(db, &entry)?;
             Ok((Made { value: load::written(db, &id)?, again: false }, Stale::Nothing))
         };
         let made = self.change_catalogue(make).await?;
@@ -164,6 +168,7 @@ impl Shop {
         supplier: Option<String>,
     ) -> Result<Product, ShopError> {
         let (now, command) = (self.clock.now(), self.random.token::<16>());
+        let entry = Entry::of(call, "product.changed", id.as_str(), &json!({"from": seen}), now, &self.random);
         let change = move |db: &mut Db| {
             if idempotency::already_applied(db, &command, now)? {
                 return Ok((load::written(db, &id)?, Stale::Everything));
@@ -173,6 +178,7 @@ impl Shop {
             let Some(saved) = save::replace(db, &current, &wanted, now)? else {
                 return Ok((current, Stale::Nothing));
             };
+            audit::write(db, &entry)?;
             let keys = vec![id.to_string(), current.slug.to_string(), saved.slug.to_string()];
             Ok((load::written(db, &id)?, Stale::Keys(keys)))
         };

@@ -15,9 +15,12 @@ pub(crate) fn routes() -> Routes {
         .get("/v1/categories", tree, "Lists the category tree, parents before their children.")
         .get("/v1/admin/categories", list, "Lists the category tree with positions and versions.")
         .post("/v1/admin/categories", create, "Makes a category.")
+        .refuses(&[409])
         .get("/v1/admin/categories/{key}", show, "Reads a category by id or slug.")
         .patch("/v1/admin/categories/{key}", change, "Renames or moves a category.")
+        .refuses(&[409])
         .delete("/v1/admin/categories/{key}", remove, "Removes an empty category.")
+        .refuses(&[409])
 }
 
 /// A category in the tree as buyers see it.

@@ -4,6 +4,7 @@
 
 pub mod drafts;
 pub mod inventory;
+pub mod users;
 pub mod wallet;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -21,11 +22,13 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 pub use inventory::FakeInventory;
+pub use users::FakeUsers;
 pub use wallet::FakeWallet;
 
 /// A shop with everything around it.
 pub struct World {
     pub shop: Arc<Shop>,
+    pub users: Arc<FakeUsers>,
     pub inventory: Arc<FakeInventory>,
     pub wallet: Arc<FakeWallet>,
     pub clock: Clock,
@@ -46,8 +49,9 @@ impl World {
         let (clock, hand) = Clock::manual(start);
         let random = Random::seeded(7);
         let (inventory, wallet) = (Arc::new(FakeInventory::default()), Arc::new(FakeWallet::default()));
-        let shop = open(&folder, &settings, &inventory, &wallet, &clock, &random);
-        Self { shop, inventory, wallet, clock, hand, random, settings, folder }
+        let users = Arc::new(FakeUsers::default());
+        let shop = open(&folder, &settings, &users, &inventory, &wallet, &clock, &random);
+        Self { shop, users, inventory, wallet, clock, hand, random, settings, folder }
     }
 
     /// The process ends and starts again: nothing is left but the database and the neighbours.
@@ -58,11 +62,11 @@ impl World {
 
     /// The same, with other settings.
     pub fn restarted_with(self, settings: Settings) -> Self {
-        let Self { shop, inventory, wallet, clock, hand, random, settings: _, folder } = self;
+        let Self { shop, users, inventory, wallet, clock, hand, random, settings: _, folder } = self;
         shop.database().close();
         drop(shop);
-        let shop = open(&folder, &settings, &inventory, &wallet, &clock, &random);
-        Self { shop, inventory, wallet, clock, hand, random, settings, folder }
+        let shop = open(&folder, &settings, &users, &inventory, &wallet, &clock, &random);
+        Self { shop, users, inventory, wallet, clock, hand, random, settings, folder }
     }
 
     /// A catalogue of active products, each with one SKU of 10 pieces: `[("MUG", 1_000)]` is SKU and price in cents.
@@ -96,13 +100,15 @@ pub struct Api(Rc<dyn Fn(test::TestRequest) -> LocalBoxFuture<'static, Reply>>);
 fn open(
     folder: &tempfile::TempDir,
     settings: &Settings,
+    users: &Arc<FakeUsers>,
     inventory: &Arc<FakeInventory>,
     wallet: &Arc<FakeWallet>,
     clock: &Clock,
     random: &Random,
 ) -> Arc<Shop> {
     let url = Url::file(folder.path().join("shop.db"));
-    Shop::open(&url, settings.clone(), inventory.clone(), wallet.clone(), clock.clone(), random.clone()).expect("opens")
+    Shop::open(&url, settings.clone(), users.clone(), inventory.clone(), wallet.clone(), clock.clone(), random.clone())
+        .expect("opens")
 }
 
 /// Knows tokens of the form `role` or `role-name`: `staff`, `admin`, `supplier-ana`, `customer-bob`.

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use emporium_kernel::{Audit, Call, Money};
 use emporium_wallet_api::{
-    AskHolds, Capture, Hold, HoldId, HoldState, HoldStatus, OfHold, Payee, Share, Wallet, WalletError,
+    AskHolds, AskPersonal, Capture, Hold, HoldId, HoldState, HoldStatus, OfHold, Payee, Personal, Share, Wallet,
+    WalletError,
 };
 
 use super::Script;
@@ -166,5 +167,10 @@ impl Wallet for FakeWallet {
 
     async fn verify(&self, _: &Call, (): ()) -> Result<Audit, WalletError> {
         Ok(Audit::default())
+    }
+
+    async fn personal(&self, _: &Call, ask: AskPersonal) -> Result<Personal, WalletError> {
+        let (told, next) = if ask.after.is_none() { (2, Some("more".to_owned())) } else { (1, None) };
+        Ok(Personal { transactions: vec![serde_json::json!({}); told], next, ..Personal::default() })
     }
 }

@@ -184,6 +184,30 @@ impl Fault for WalletError {
     }
 }
 
+/// Asks for a part of everything that is known of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskPersonal {
+    /// The user id.
+    pub user: String,
+    /// `next` of the part before.
+    pub after: Option<String>,
+}
+
+/// A part of everything that is known of a user, for the user to read. All but the transactions are in the first part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Personal {
+    /// What the user has, by currency.
+    pub balances: Vec<serde_json::Value>,
+    /// The newest deposits.
+    pub deposits: Vec<serde_json::Value>,
+    /// The newest withdrawals.
+    pub withdrawals: Vec<serde_json::Value>,
+    /// Some of the history, newest first.
+    pub transactions: Vec<serde_json::Value>,
+    /// How the next part is asked for; `None` at the end.
+    pub next: Option<String>,
+}
+
 contract! {
     /// Money that can be held for an order, captured, and given free.
     pub trait Wallet at "/internal/wallet" failing WalletError {
@@ -197,6 +221,8 @@ contract! {
         async fn void(&self, OfHold) -> HoldStatus;
         /// Where holds stand; unknown ones are left out.
         async fn holds(&self, AskHolds) -> Vec<HoldStatus>, repeatable;
+        /// Everything that the wallet knows of a user, in parts.
+        async fn personal(&self, AskPersonal) -> Personal, repeatable;
         /// Checks every invariant of the ledger.
         async fn verify(&self, ()) -> Audit, repeatable;
     }

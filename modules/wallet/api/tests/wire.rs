@@ -1,7 +1,9 @@
 //! The wire form of the contract: a change here is a change for every process that calls it.
 
 use emporium_kernel::{Audit, Currency, Money, PositiveMoney};
-use emporium_wallet_api::{AskHolds, Capture, Hold, HoldId, HoldState, HoldStatus, OfHold, Payee, Share, WalletError};
+use emporium_wallet_api::{
+    AskHolds, AskPersonal, Capture, Hold, HoldId, HoldState, HoldStatus, OfHold, Payee, Personal, Share, WalletError,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -77,4 +79,22 @@ fn findings_keep_their_form() {
     audit.find("balance_is_fold_of_entries", "PEN", "3 expected, 4 found");
     let finding = json!({"invariant": "balance_is_fold_of_entries", "subject": "PEN", "detail": "3 expected, 4 found"});
     wire(&audit, json!({"checked": 3, "findings": [finding]}));
+}
+
+#[test]
+fn personal_data_keeps_its_form() {
+    wire(&AskPersonal { user: "usr_1".to_owned(), after: None }, json!({"user": "usr_1", "after": null}));
+    let row = || vec![json!({"id": 1})];
+    let personal = Personal {
+        balances: row(),
+        deposits: row(),
+        withdrawals: row(),
+        transactions: row(),
+        next: Some("more".to_owned()),
+    };
+    let written = json!({
+        "balances": [{"id": 1}], "deposits": [{"id": 1}], "withdrawals": [{"id": 1}], "transactions": [{"id": 1}],
+        "next": "more",
+    });
+    wire(&personal, written);
 }

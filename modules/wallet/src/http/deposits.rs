@@ -1,7 +1,7 @@
 //! Deposits: asked for by users, decided by staff.
 
 use actix_web::web::Data;
-use emporium_database::{Db, refuse};
+use emporium_database::{Db, audit, refuse};
 use emporium_kernel::{
     Answer, Confirmed, Idempotent, Money, NewestFirst, Page, Path, PositiveMoney, Problem, Query, Routes, ServedPage,
     Staff, Timestamp,
@@ -9,6 +9,7 @@ use emporium_kernel::{
 use emporium_wallet_api::{TransferId, WalletError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Because, Requests};
 use crate::Ledger;
@@ -127,7 +128,12 @@ async fn confirm(
 ) -> Result<Answer<StaffDeposit>, Problem> {
     let (key, by) = (ask.key(&access.caller), decision(&access, &ledger, ask.body));
     let transfer = TransferId::new(by.at, &ledger.random);
-    let effect = move |db: &mut Db| Ok(StaffDeposit::from(deposit::confirm(db, &id.0, &transfer, &by)?));
+    let entry = ledger.entry(&access.call, "deposit.confirmed", id.0.as_str(), &json!({}));
+    let effect = move |db: &mut Db| {
+        let decided = deposit::confirm(db, &id.0, &transfer, &by)?;
+        audit::write(db, &entry)?;
+        Ok(StaffDeposit::from(decided))
+    };
     ledger.once(key, 200, effect).await?.into_answer()
 }
 
@@ -138,7 +144,12 @@ async fn reject(
     ask: Idempotent<Because>,
 ) -> Result<Answer<StaffDeposit>, Problem> {
     let (key, by) = (ask.key(&access.caller), decision(&access, &ledger, ask.body));
-    let effect = move |db: &mut Db| Ok(StaffDeposit::from(deposit::reject(db, &id.0, &by)?));
+    let entry = ledger.entry(&access.call, "deposit.rejected", id.0.as_str(), &json!({}));
+    let effect = move |db: &mut Db| {
+        let decided = deposit::reject(db, &id.0, &by)?;
+        audit::write(db, &entry)?;
+        Ok(StaffDeposit::from(decided))
+    };
     ledger.once(key, 200, effect).await?.into_answer()
 }
 

@@ -2,9 +2,11 @@
 
 use actix_web::web::Data;
 use emporium_auth_api::UserId;
+use emporium_database::{Db, audit};
 use emporium_kernel::{Answer, Idempotent, Json, Line, Path, PositiveMoney, Problem, Routes, Staff};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::Because;
 use crate::adjustment::{self, Adjust, Adjusted, Direction};
@@ -15,6 +17,7 @@ pub(super) fn routes() -> Routes {
         .get("/v1/admin/wallets/{user}", show, "What a user has, and whether the wallet is frozen.")
         .post("/v1/admin/wallets/{user}/credit", credit, "Gives money to a user.")
         .post("/v1/admin/wallets/{user}/debit", debit, "Takes money from a user.")
+        .refuses(&[402])
         .post("/v1/admin/wallets/{user}/freeze", freeze, "Stops new debits; credits and what is held go on.")
         .post("/v1/admin/wallets/{user}/unfreeze", unfreeze, "Lets a user spend again.")
 }
@@ -82,7 +85,13 @@ async fn adjust(
     let (actor, reason) = (access.caller.id.clone(), ask.body.reason);
     let step = ledger.step(actor.clone());
     let adjust = Adjust { user, direction, amount, reason, actor };
-    ledger.once(key, 201, move |db| adjustment::make(db, &adjust, &step)).await?.into_answer()
+    let entry = adjust.entry(&ledger, &access.call);
+    let effect = move |db: &mut Db| {
+        let made = adjustment::make(db, &adjust, &step)?;
+        audit::write(db, &entry)?;
+        Ok(made)
+    };
+    ledger.once(key, 201, effect).await?.into_answer()
 }
 
 async fn freeze(
@@ -96,18 +105,27 @@ async fn freeze(
         ledger.user(&access.call, &user.0).await?;
     }
     let (reason, actor, now) = (because.0.into_text(), access.caller.id.clone(), ledger.clock.now());
-    let work = move |db: &mut _| freezes::freeze(db, user.0.as_str(), reason.as_deref(), &actor, now);
+    let entry = ledger.entry(&access.call, "wallet.frozen", user.0.as_str(), &json!({}));
+    let work = move |db: &mut Db| {
+        freezes::freeze(db, user.0.as_str(), reason.as_deref(), &actor, now)?;
+        audit::write(db, &entry)
+    };
     ledger.database().write(work).await?;
     Ok(Answer::new(()))
 }
 
 async fn unfreeze(
-    _: Staff,
+    access: Staff,
     ledger: Data<Ledger>,
     user: Path<UserId>,
     because: Json<Because>,
 ) -> Result<Answer<(), 204>, Problem> {
     tracing::info!(user = %user.0, reason = because.0.into_text(), "a wallet is unfrozen");
-    ledger.database().write(move |db| freezes::unfreeze(db, user.0.as_str())).await?;
+    let entry = ledger.entry(&access.call, "wallet.unfrozen", user.0.as_str(), &json!({}));
+    let work = move |db: &mut Db| {
+        freezes::unfreeze(db, user.0.as_str())?;
+        audit::write(db, &entry)
+    };
+    ledger.database().write(work).await?;
     Ok(Answer::new(()))
 }

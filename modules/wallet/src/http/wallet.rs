@@ -18,6 +18,7 @@ pub(super) fn routes() -> Routes {
         .get("/v1/wallet", balances, "What the caller has, by currency.")
         .get("/v1/wallet/transactions", transactions, "The caller's history, newest first.")
         .post("/v1/wallet/transfers", send, "Sends money to another user.")
+        .refuses(&[402, 404])
         .get("/v1/admin/wallets/{user}/transactions", transactions_of, "A user's history, newest first.")
 }
 

@@ -1,7 +1,7 @@
 //! Withdrawals: asked for by users, decided by staff.
 
 use actix_web::web::Data;
-use emporium_database::{Db, refuse};
+use emporium_database::{Db, audit, refuse};
 use emporium_kernel::{
     Answer, Confirmed, Idempotent, Money, NewestFirst, Page, Path, PositiveMoney, Problem, Query, Routes, ServedPage,
     Staff, Timestamp,
@@ -9,6 +9,7 @@ use emporium_kernel::{
 use emporium_wallet_api::{HoldId, TransferId, WalletError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Because, Requests};
 use crate::Ledger;
@@ -18,6 +19,7 @@ use crate::withdrawal::{self, Asked, Withdrawal, WithdrawalId, WithdrawalStatus}
 pub(super) fn routes() -> Routes {
     Routes::new("wallet")
         .post("/v1/wallet/withdrawals", ask, "Sets money aside to be paid out.")
+        .refuses(&[402])
         .get("/v1/wallet/withdrawals", list, "The caller's withdrawals, newest first.")
         .get("/v1/wallet/withdrawals/{id}", show, "One of the caller's withdrawals.")
         .get("/v1/admin/withdrawals", list_all, "Withdrawals of everybody, newest first.")
@@ -125,7 +127,12 @@ async fn pay(
 ) -> Result<Answer<StaffWithdrawal>, Problem> {
     let (key, by) = (ask.key(&access.caller), decision(&access, &ledger, ask.body));
     let transfer = TransferId::new(by.at, &ledger.random);
-    let effect = move |db: &mut Db| Ok(StaffWithdrawal::from(withdrawal::pay(db, &id.0, &transfer, &by)?));
+    let entry = ledger.entry(&access.call, "withdrawal.paid", id.0.as_str(), &json!({}));
+    let effect = move |db: &mut Db| {
+        let decided = withdrawal::pay(db, &id.0, &transfer, &by)?;
+        audit::write(db, &entry)?;
+        Ok(StaffWithdrawal::from(decided))
+    };
     ledger.once(key, 200, effect).await?.into_answer()
 }
 
@@ -137,7 +144,12 @@ async fn reject(
 ) -> Result<Answer<StaffWithdrawal>, Problem> {
     let (key, by) = (ask.key(&access.caller), decision(&access, &ledger, ask.body));
     let transfer = TransferId::new(by.at, &ledger.random);
-    let effect = move |db: &mut Db| Ok(StaffWithdrawal::from(withdrawal::reject(db, &id.0, &transfer, &by)?));
+    let entry = ledger.entry(&access.call, "withdrawal.rejected", id.0.as_str(), &json!({}));
+    let effect = move |db: &mut Db| {
+        let decided = withdrawal::reject(db, &id.0, &transfer, &by)?;
+        audit::write(db, &entry)?;
+        Ok(StaffWithdrawal::from(decided))
+    };
     ledger.once(key, 200, effect).await?.into_answer()
 }
 

@@ -17,9 +17,11 @@ use crate::{Shop, ShopError};
 pub(super) fn routes() -> Routes {
     Routes::new("catalogue")
         .post("/v1/admin/products", create, "Makes a product with its SKUs.")
+        .refuses(&[409])
         .get("/v1/admin/products", list, "Lists products of any status; a supplier's are its own.")
         .get("/v1/admin/products/{id}", show, "Reads a product of any status.")
         .patch("/v1/admin/products/{id}", change, "Changes a product; `skus` replaces the list.")
+        .refuses(&[409])
         .delete("/v1/admin/products/{id}", archive, "Takes a product out of the shop; its SKUs stay its own.")
 }
 

@@ -1,0 +1,88 @@
+//! The audit log: written with what it records, and proved by its chain.
+#![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
+
+mod common;
+
+use common::{Shelf, ShelfError, run};
+use emporium_database::audit::{self, Entry};
+use emporium_database::{Db, refuse};
+use emporium_kernel::{Call, Random, Timestamp};
+use serde_json::json;
+
+const NOW: Timestamp = Timestamp::from_micros(1_000_000_000_000_000);
+
+fn entry(random: &Random, subject: &str) -> Entry {
+    Entry::of(&Call::internal("test"), "thing.done", subject, &json!({"n": 1}), NOW, random)
+}
+
+async fn filled(entries: usize) -> Shelf {
+    let (shelf, random) = (Shelf::new(), Random::seeded(1));
+    for n in 0..entries {
+        let entry = entry(&random, &format!("thing {n}"));
+        shelf.database.write::<_, ShelfError, _>(move |db| audit::write(db, &entry)).await.expect("writes");
+    }
+    shelf
+}
+
+async fn finding(shelf: &Shelf) -> Option<(String, String)> {
+    let verified = audit::verify::<ShelfError>(&shelf.database).await.expect("reads");
+    verified.audit.findings.into_iter().next().map(|finding| (finding.subject, finding.detail))
+}
+
+#[tokio::test]
+async fn a_whole_log_is_clean_and_tells_what_was_done() {
+    assert_eq!(finding(&filled(0).await).await, None);
+    let shelf = filled(1_200).await;
+    assert_eq!(finding(&shelf).await, None);
+    let told = audit::entries::<ShelfError>(&shelf.database, 1_198, 10).await.expect("reads");
+    let told: Vec<_> = told.iter().map(|entry| (entry.seq, entry.actor.as_str(), entry.subject.as_str())).collect();
+    assert_eq!(told, [(1_199, "system", "thing 1198"), (1_200, "system", "thing 1199")]);
+}
+
+#[tokio::test]
+async fn whatever_is_altered_is_named_by_its_first_entry() {
+    for change in [
+        "update audit_entry set subject = 'another' where seq = 3",
+        "update audit_entry set actor = 'usr_eve' where seq = 3",
+        "update audit_entry set detail = '{}' where seq = 3",
+        "update audit_entry set at = at + 1 where seq = 3",
+        "update audit_entry set action = 'thing.undone' where seq >= 3",
+        "delete from audit_entry where seq = 3",
+        "update audit_entry set seq = seq + 100 where seq = 3",
+    ] {
+        let shelf = filled(5).await;
+        shelf.database.write(run(change)).await.expect("alters");
+        let (subject, _) = finding(&shelf).await.unwrap_or_else(|| panic!("{change} was not seen"));
+        assert_eq!(subject, "entry 3", "{change}");
+    }
+    let the_end = [
+        ("delete from audit_entry where seq = 5", "entry 5"),
+        ("delete from audit_head", "entry 1"),
+        ("update audit_head set seq = 0, hash = ''", "entry 1"),
+        ("update audit_head set seq = 3, hash = (select hash from audit_entry where seq = 3)", "entry 4"),
+    ];
+    for (change, named) in the_end {
+        let shelf = filled(5).await;
+        shelf.database.write(run(change)).await.expect("alters");
+        assert_eq!(finding(&shelf).await.expect("is seen").0, named, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn an_entry_is_written_once_and_only_with_what_it_records() {
+    let (shelf, random) = (Shelf::new(), Random::seeded(1));
+    let once = entry(&random, "once");
+    for _ in 0..2 {
+        let once = once.clone();
+        shelf.database.write::<_, ShelfError, _>(move |db| audit::write(db, &once)).await.expect("writes");
+    }
+    let undone = entry(&random, "undone");
+    let refused = move |db: &mut Db| {
+        audit::write::<ShelfError>(db, &undone)?;
+        refuse::<(), _>(ShelfError::Short { available: 0 })
+    };
+    shelf.database.write(refused).await.expect_err("refused");
+    let told = audit::entries::<ShelfError>(&shelf.database, 0, 10).await.expect("reads");
+    assert_eq!(told.iter().map(|entry| entry.subject.as_str()).collect::<Vec<_>>(), ["once"]);
+    assert_eq!(finding(&shelf).await, None);
+}
