@@ -1,5 +1,6 @@
 //! The two listeners of a process and everything that runs beside them.
 
+mod bounds;
 mod client;
 mod edge;
 mod front;

@@ -1,4 +1,4 @@
-//! What a shop does all day: reads, logins, transfers, orders and all of it mixed.
+//! What a shop does all day: reads, transfers, orders and all of it mixed.
 
 use crate::bench::Bench;
 use crate::closed::Closed;
@@ -9,8 +9,6 @@ use crate::{bare, batch, catalogue, disk, loads, postgres};
 
 /// Connections of a load when nothing else is said.
 const CONNECTIONS: usize = 64;
-/// More logins at once would be told to come back.
-const LOGINS: usize = 8;
 /// Connections that place orders.
 const ORDERING: [usize; 4] = [1, 8, 64, 256];
 /// Requests a second that arrive whether or not earlier ones were answered: what two cores answer with time to spare.
@@ -18,7 +16,6 @@ mod rate {
     pub const READ: u32 = 10_000;
     pub const LIST: u32 = 1_000;
     pub const SEARCH: u32 = 500;
-    pub const LOGIN: u32 = 40;
     pub const TRANSFER: u32 = 2_000;
     pub const ORDER: u32 = 300;
     pub const MIXED: u32 = 3_000;
@@ -52,14 +49,6 @@ fn bare(bench: &mut Bench, body: &[u8]) -> anyhow::Result<Load> {
     let load = Load::of("bare handler", CONNECTIONS, seconds, &tally, process.memory()?);
     bench.report.load(load.clone())?;
     Ok(load)
-}
-
-/// Logins, each of which hashes a password.
-pub fn login(bench: &mut Bench) -> anyhow::Result<()> {
-    let shop = bench.shop()?;
-    bench.load(&shop, "login", LOGINS, &loads::login())?;
-    bench.steady(&shop, "login", rate::LOGIN, &loads::login())?;
-    shop.server.stop()
 }
 
 /// Transfers, beside the same in PostgreSQL.

@@ -15,6 +15,7 @@ mod flash;
 mod growth;
 mod import;
 mod loads;
+mod login;
 mod open;
 mod overload;
 mod people;
@@ -80,7 +81,7 @@ enum Command {
 enum Part {
     /// Pages, lists and searches, beside a bare handler.
     Read,
-    /// Logins.
+    /// Logins, what they do to others, and whether their time tells who has an account.
     Login,
     /// Transfers, beside PostgreSQL.
     Transfer,
@@ -135,7 +136,7 @@ fn measure(bench: &mut Bench, parts: &[Part]) -> anyhow::Result<()> {
 fn run(bench: &mut Bench, part: Part) -> anyhow::Result<()> {
     match part {
         Part::Read => everyday::read(bench),
-        Part::Login => everyday::login(bench),
+        Part::Login => login::measure(bench),
         Part::Transfer => everyday::transfer(bench),
         Part::Order => everyday::order(bench),
         Part::Mixed => everyday::mixed(bench),

@@ -1,7 +1,7 @@
 //! The outermost layer of the public listener: request id, call context, safe headers, and no panic to the outside.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -16,8 +16,12 @@ use actix_web_prom::{PrometheusMetrics, PrometheusMetricsBuilder};
 use emporium_kernel::{Call, Clock, Outage, Problem, Random, RequestId, in_request, metric};
 use futures_util::FutureExt;
 use ipnet::IpNet;
+use prometheus::IntCounterVec;
 
-use super::client;
+use super::{bounds, client};
+
+static PANICS: LazyLock<IntCounterVec> =
+    LazyLock::new(|| metric::counter("emporium_panics_total", "Defects that ended a piece of work.", &["where"]));
 
 /// What the layer needs.
 #[derive(Clone)]
@@ -51,6 +55,11 @@ pub async fn layer(
     let private = [AUTHORIZATION, COOKIE].iter().any(|name| request.headers().contains_key(name));
     let page = request.path().starts_with("/docs");
     request.extensions_mut().insert(call);
+    if let Err(problem) = bounds::check(&request) {
+        let mut refused = in_request(id.clone(), async { problem.error_response() }).await;
+        protect(refused.headers_mut(), &id, private, page);
+        return Ok(request.into_response(refused));
+    }
     let answered = in_request(id.clone(), AssertUnwindSafe(next.call(request)).catch_unwind()).await;
     let mut failed = match answered {
         Ok(Ok(response)) => {
@@ -61,6 +70,7 @@ pub async fn layer(
         Ok(Err(error)) => error.error_response(),
         Err(_) => {
             tracing::error!(request_id = %id, "a handler panicked");
+            PANICS.with_label_values(&["handler"]).inc();
             in_request(id.clone(), async { Problem::from(Outage::Internal).error_response() }).await
         }
     };
@@ -108,4 +118,32 @@ fn protect(headers: &mut HeaderMap, id: &RequestId, private: bool, page: bool) {
 /// The answer for a path that is not there.
 pub async fn not_found() -> HttpResponse {
     Problem::not_found().error_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::middleware::from_fn;
+    use actix_web::{App, test};
+    use serde_json::Value;
+
+    use super::*;
+
+    #[expect(clippy::panic, reason = "this is what is looked at")]
+    async fn defect() -> HttpResponse {
+        panic!("the words of a defect")
+    }
+
+    #[actix_web::test]
+    async fn a_defect_is_a_plain_500_and_the_next_request_is_answered() {
+        let app = App::new().wrap(from_fn(layer)).route("/defect", web::get().to(defect));
+        let app = test::init_service(app.default_service(web::to(not_found))).await;
+        let before = PANICS.with_label_values(&["handler"]).get();
+        let ask = |path: &str| test::TestRequest::with_uri(path).to_request();
+        let failed = test::try_call_service(&app, ask("/defect")).await.expect_err("it failed").error_response();
+        assert_eq!((failed.status().as_u16(), PANICS.with_label_values(&["handler"]).get()), (500, before + 1));
+        let body = actix_web::body::to_bytes(failed.into_body()).await.expect("a body");
+        let told: Value = serde_json::from_slice(&body).expect("JSON");
+        assert!(told["request_id"].is_string() && !told.to_string().contains("words"), "{told}");
+        assert_eq!(test::call_service(&app, ask("/elsewhere")).await.status().as_u16(), 404);
+    }
 }

@@ -15,9 +15,26 @@ pub fn operations(document: &Value) -> Vec<(String, String, Value)> {
     paths.iter().flat_map(of_path).collect()
 }
 
-/// A path that reaches the route: its parameters filled with names of nothing.
+/// A path that reaches the route: its parameters filled with names of nothing, of the kinds that they name.
 pub fn reachable(path: &str) -> String {
-    path.replace("{id}", "ord_00000000000000000000000000")
-        .replace("{line}", "cln_00000000000000000000000000")
-        .replace("{user}", "usr_00000000000000000000000000")
+    let nothing = |kind: &str| format!("{kind}_{}", "0".repeat(26));
+    let kinds = [
+        ("/users/", "usr"),
+        ("/wallets/", "usr"),
+        ("/sessions/", "ses"),
+        ("/addresses/", "adr"),
+        ("/api-keys/", "key"),
+        ("/invitations/", "inv"),
+        ("/carts/", "crt"),
+        ("/admin/products/", "prd"),
+        ("/deposits/", "dep"),
+        ("/withdrawals/", "wdr"),
+        ("/locations/", "loc"),
+    ];
+    let kind = kinds.iter().find(|(part, _)| path.contains(part)).map_or("ord", |(_, kind)| kind);
+    path.replace("{id}", &nothing(kind))
+        .replace("{line}", &nothing("cln"))
+        .replace("{user}", &nothing("usr"))
+        .replace("{session}", &nothing("ses"))
+        .replace("{key}", "nothing")
 }

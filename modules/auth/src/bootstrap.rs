@@ -140,7 +140,7 @@ impl Users {
         name: String,
         password: NewPassword,
     ) -> Result<User, AuthError> {
-        password.check_against(&email, &name)?;
+        password.check_against(&self.settings, &email, &name)?;
         let (hash, now) = (secret::hash(secret.as_str().trim()), self.clock.now());
         let offered = hash.clone();
         // Hashing a password for everybody who guesses would be a gift to them.

@@ -10,6 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::settings::Settings;
+
 /// The fewest code points of a password that is set.
 const SHORTEST: usize = 8;
 /// The most code points of any password; all of them count.
@@ -66,8 +68,12 @@ impl NewPassword {
         }
     }
 
-    /// Refuses a password that says no more than whose it is or where it is for.
-    pub(crate) fn check_against(&self, email: &Email, name: &str) -> Result<(), AuthError> {
+    /// Refuses a password that is shorter than the settings say, or says no more than whose it is or where it is for.
+    pub(crate) fn check_against(&self, settings: &Settings, email: &Email, name: &str) -> Result<(), AuthError> {
+        let least = settings.password_characters;
+        if self.0.0.chars().count() < usize::try_from(least).unwrap_or(LONGEST) {
+            return Err(AuthError::WeakPassword { reason: format!("use at least {least} characters") });
+        }
         let local = email.as_str().rsplit_once('@').map_or("", |(local, _)| local);
         let (password, name) = (self.0.0.to_lowercase(), name.to_lowercase());
         let joined: String = name.split_whitespace().collect();
@@ -155,7 +161,9 @@ mod tests {
     #[test]
     fn ones_own_name_is_no_password() {
         let ada = Email::parse("ada.lovelace@example.com").expect("an address");
-        let check = |text: &str| NewPassword::parse(text).and_then(|p| p.check_against(&ada, "Ada Lovelace"));
+        let check = |text: &str| {
+            NewPassword::parse(text).and_then(|p| p.check_against(&Settings::default(), &ada, "Ada Lovelace"))
+        };
         for bad in ["ada.lovelace", "Lovelace1815", "AdaLovelace!", "emporium2026", "ada.lovelace@example.com"] {
             assert!(matches!(check(bad), Err(AuthError::WeakPassword { .. })), "{bad}");
         }

@@ -105,7 +105,7 @@ impl Users {
         allowed: impl Fn(&mut Db) -> Done<()> + Send + 'static,
     ) -> Result<(), AuthError> {
         let email = Email::parse(&user.email).ok_or(Outage::Internal)?;
-        password.check_against(&email, &user.name)?;
+        password.check_against(&self.settings, &email, &user.name)?;
         let (account, now) = (self.account_of(&email), self.clock.now());
         let hash = self.hashing.hash(password.into_password()).await?;
         let (told, command) = (self.letter(&user, Content::PasswordChanged, now)?, self.random.token::<16>());

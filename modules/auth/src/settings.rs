@@ -28,6 +28,8 @@ pub struct Settings {
     pub argon2_passes: u32,
     /// Lanes of one password hash; at least 1.
     pub argon2_lanes: u32,
+    /// Characters that a new password has at least; 8 to 64.
+    pub password_characters: u32,
     /// How many passwords are hashed at the same time; 0 for as many as there are cores.
     pub hashing_at_once: usize,
     /// How many more may wait for that; the next is told to come back (503).
@@ -139,6 +141,7 @@ impl Default for Settings {
             argon2_memory_kib: LEAST_MEMORY_KIB,
             argon2_passes: LEAST_PASSES,
             argon2_lanes: 1,
+            password_characters: 8,
             hashing_at_once: 0,
             hashing_waiting: 32,
             logins_a_minute: 300,
@@ -174,6 +177,7 @@ impl Settings {
         if self.verify_email && self.mail.transport == MailTransport::None {
             return Err("verify_email needs mail.transport".to_owned());
         }
+        within("password_characters", self.password_characters, 8, 64)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if self.token_cookie == "__Host-refresh"
             || self.token_cookie.len() > 64

@@ -259,3 +259,17 @@ async fn an_unknown_address_costs_as_much_hashing_as_a_known_one() {
     let count = |status| replies.iter().filter(|reply| reply.status == status).count();
     assert!(count(401) >= 1 && count(503) >= 1 && count(401) + count(503) == 8, "the bulkhead was in use");
 }
+
+#[actix_web::test]
+async fn the_shop_may_ask_for_longer_passwords() {
+    let mut settings = Settings::for_tests();
+    settings.password_characters = 12;
+    let house = House::with(settings);
+    let register = |password: &str| {
+        let body = json!({"email": "ada@example.com", "password": password, "name": "Ada"});
+        let house = &house;
+        async move { house.post("/v1/auth/register", body).await }
+    };
+    assert_eq!(register("four o'clock").await.status, 201);
+    assert_eq!(register("five o'clo1").await.refusal(), (422, "password".to_owned(), "weak_password".to_owned()));
+}

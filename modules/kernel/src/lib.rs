@@ -54,7 +54,7 @@ pub use random::Random;
 pub use remote::{Credential, Directory, Remote, RemoteSettings};
 pub use route::{Describe, DescribeAnswer, Operation, Routes};
 pub use scope::Scope;
-pub use text::{Line, Prose, TextError, invalid};
+pub use text::{Line, Prose, TextError, invalid, is_invisible};
 pub use verdict::Verdict;
 
 /// What the `contract!` and `id!` macros need from here, so that their users need not depend on it themselves.

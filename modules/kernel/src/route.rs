@@ -98,7 +98,8 @@ impl Operation {
             self.fails(&[404]);
         }
         self.fails(&route.refusals);
-        self.fails(&[500, 503]);
+        // Whatever is asked: a secret in the URL, too long a URL, too long a head.
+        self.fails(&[400, 414, 431, 500, 503]);
         let mut operation = json!({
             "tags": [route.tag],
             "summary": route.summary,

@@ -26,6 +26,23 @@ pub fn invalid<E: de::Error>(code: &str, advice: impl std::fmt::Display) -> E {
     E::custom(format_args!("{code}: {advice}"))
 }
 
+/// Characters that nobody sees, or that turn what is seen around, beyond those that are refused in any text.
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{180e}'
+            | '\u{2028}'..='\u{2029}'
+            | '\u{206a}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    ) || is_forbidden(c, true)
+}
+
 fn is_forbidden(c: char, line_breaks: bool) -> bool {
     match c {
         '\n' | '\r' | '\t' => !line_breaks,
@@ -36,7 +53,8 @@ fn is_forbidden(c: char, line_breaks: bool) -> bool {
 
 fn clean(text: &str, max: usize, line_breaks: bool) -> Result<String, TextError> {
     let text: String = text.trim().nfc().collect();
-    if text.chars().any(|c| is_forbidden(c, line_breaks)) {
+    let refused = |c: char| is_forbidden(c, line_breaks) || (!line_breaks && is_invisible(c));
+    if text.chars().any(refused) {
         return Err(TextError::Forbidden);
     }
     if text.chars().count() > max {
@@ -115,7 +133,7 @@ mod tests {
 
     #[test]
     fn characters_that_deceive_are_refused() {
-        for bad in ["a\0b", "a\u{202e}b", "a\u{200b}b", "a\nb", "\u{feff}a"] {
+        for bad in ["a\0b", "a\u{202e}b", "a\u{200b}b", "a\nb", "\u{feff}a", "a\u{61c}b", "a\u{e0041}b", "a\u{ad}b"] {
             assert_eq!(Line::<9>::parse(bad), Err(TextError::Forbidden), "{bad:?}");
         }
         assert!(Prose::<9>::parse("a\nb").is_ok());

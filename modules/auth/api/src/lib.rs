@@ -32,7 +32,8 @@ impl Email {
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim().to_lowercase();
         let (local, domain) = text.rsplit_once('@')?;
-        let printable = text.chars().all(|c| !c.is_control() && !c.is_whitespace());
+        let printable =
+            text.chars().all(|c| !c.is_control() && !c.is_whitespace() && !emporium_kernel::is_invisible(c));
         let domain_ok = !domain.is_empty()
             && domain.split('.').all(|label| {
                 !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-') && !label.starts_with('-')
@@ -331,8 +332,19 @@ mod tests {
     #[test]
     fn addresses_are_read_without_regard_to_capitals() {
         assert_eq!(Email::parse(" Ada@Example.COM ").map(|e| e.to_string()).as_deref(), Some("ada@example.com"));
-        for bad in ["", "ada", "@example.com", "ada@", "a b@example.com", "ada@exa mple", "a@b@c", "ada@-x", "ada@x..y"]
-        {
+        for bad in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "a b@example.com",
+            "ada@exa mple",
+            "a@b@c",
+            "ada@-x",
+            "ada@x..y",
+            "a\u{ad}da@example.com",
+            "usr_1@erased.invalid",
+        ] {
             assert_eq!(Email::parse(bad), None, "{bad}");
         }
     }
