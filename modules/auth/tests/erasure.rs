@@ -52,6 +52,9 @@ async fn an_erased_user_leaves_an_id_that_names_nobody() {
     let events =
         house.users.events(&Call::internal("test"), After { number: 0, limit: 10 }).await.expect("reads").events;
     assert_eq!((events[0].topic.as_str(), events[0].subject.as_str()), ("user.erased", id.as_str()));
+    let ask = AskPersonal { user: UserId::parse(&id).expect("an id") };
+    let left = Auth::personal(&*house.users, &Call::internal("test"), ask).await.expect("reads").data;
+    assert_eq!((&left["addresses"], &left["login_places"]), (&json!([]), &json!([])));
     assert_eq!(house.register(ADA).await.status, 201, "the address is free");
 }
 

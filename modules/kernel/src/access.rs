@@ -257,3 +257,51 @@ impl Unauthenticated {
         fault.outage().map_or(Self::Refused, Self::Unknown)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{App, HttpResponse, test};
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::Routes;
+
+    /// Knows one API key, for reading orders.
+    struct OneKey;
+
+    impl Authenticator for OneKey {
+        fn authenticate(&self, _: String, _: Freshness) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
+            let scopes = Scope::parse("orders:read").into_iter().collect();
+            let (id, roles, session) = ("usr_1".to_owned(), [Role::Admin].into(), "key_1".to_owned());
+            ready(Ok(Arc::new(Caller { id, roles, session, scopes: Some(scopes) }))).boxed()
+        }
+    }
+
+    async fn answer(_: Staff) -> HttpResponse {
+        HttpResponse::Ok().finish()
+    }
+
+    #[actix_web::test]
+    async fn a_key_opens_what_its_scopes_name_and_nothing_else() {
+        let routes = Routes::new("test")
+            .get("/v1/admin/orders", answer, "Reads.")
+            .post("/v1/admin/orders", answer, "Changes.")
+            .get("/v1/admin/stock", answer, "Reads something else.")
+            .get("/v1/admin/users", answer, "Is for people.");
+        let authenticator: Arc<dyn Authenticator> = Arc::new(OneKey);
+        let app = App::new().app_data(web::Data::from(authenticator)).configure(|app| routes.mount(app));
+        let app = test::init_service(app).await;
+        let asked = [
+            ("GET", "/v1/admin/orders", 200),
+            ("HEAD", "/v1/admin/orders", 200),
+            ("POST", "/v1/admin/orders", 403),
+            ("GET", "/v1/admin/stock", 403),
+            ("GET", "/v1/admin/users", 403),
+        ];
+        for (method, path, status) in asked {
+            let request = test::TestRequest::with_uri(path).method(method.parse().expect("a method"));
+            let request = request.insert_header(("Authorization", "Bearer emk_")).to_request();
+            assert_eq!(test::call_service(&app, request).await.status(), status, "{method} {path}");
+        }
+    }
+}
