@@ -11,13 +11,10 @@ use emporium_database::{Db, refuse};
 use emporium_kernel::{Outage, Timestamp};
 
 use crate::Done;
-use crate::codes::{Code, GOOD};
+use crate::codes::{BETWEEN, Code, GOOD, MOST_TRIES};
 use crate::mail::{self, Sealed};
 use crate::schema::address_claim;
 
-const MOST_TRIES: i64 = 5;
-/// How long after a mail to an address the next one that the same place asks for is sent at the earliest.
-const BETWEEN: Duration = Duration::from_secs(60);
 /// Mails to an address a day: that one place asks for, and that all do.
 const MOST_A_DAY: i64 = 10;
 const MOST_A_DAY_IN_ALL: i64 = 50;

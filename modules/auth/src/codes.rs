@@ -18,9 +18,9 @@ use crate::schema::code;
 
 /// How long a code is good.
 pub(crate) const GOOD: Duration = Duration::from_secs(10 * 60);
-const MOST_TRIES: i64 = 5;
+pub(crate) const MOST_TRIES: i64 = 5;
 /// How long after a code the next one is sent at the earliest.
-const BETWEEN: Duration = Duration::from_secs(60);
+pub(crate) const BETWEEN: Duration = Duration::from_secs(60);
 const MOST_A_DAY: i64 = 10;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// There is no code that is good.

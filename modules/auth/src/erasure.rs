@@ -1,6 +1,6 @@
 //! Erasing a user: what names a person goes; what the books need keeps an id that names nobody.
 
-use emporium_auth_api::{AuthError, ERASED_DOMAIN, FindUser, SessionId, User, UserId};
+use emporium_auth_api::{AuthError, ERASED_DOMAIN, FindUser, SessionId, USER_ERASED, User, UserId};
 use emporium_database::prelude::*;
 use emporium_database::{Db, idempotency, outbox};
 use emporium_kernel::{Call, Role, Timestamp};
@@ -14,8 +14,6 @@ use crate::schema::{api_key, code, code_request, user_roles, users};
 use crate::sessions::{self, End};
 use crate::{Done, Users, addresses, claims, enrolment, invitations, throttle};
 
-/// Who was erased is told to neighbours under this topic; the subject is the id.
-const ERASED: &str = "user.erased";
 /// What an erased user is called.
 const NOBODY: &str = "erased";
 
@@ -85,6 +83,6 @@ impl Gone {
         if user.roles.contains(&Role::Admin) {
             crate::users::keep_an_admin(db)?;
         }
-        outbox::put(db, ERASED, id, &json!({}), self.now)
+        outbox::put(db, USER_ERASED, id, &json!({}), self.now)
     }
 }

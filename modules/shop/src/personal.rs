@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::web::Bytes;
-use emporium_auth_api::{AskPersonal, UserId};
+use emporium_auth_api::{AskPersonal, USER_ERASED, UserId};
 use emporium_database::{Db, feed};
 use emporium_kernel::{After, Call, Cursor, Event, Fault, Outage};
 use futures_util::Stream;
@@ -13,9 +13,6 @@ use serde_json::Value;
 use crate::error::Done;
 use crate::orders::OrderFilter;
 use crate::{Shop, ShopError, carts};
-
-/// Under which auth tells who was erased; the subject is the id.
-const ERASED: &str = "user.erased";
 
 /// What is told next.
 enum Part {
@@ -62,7 +59,7 @@ impl Shop {
 }
 
 fn forget(db: &mut Db, event: &Event) -> Done<()> {
-    if event.topic == ERASED { carts::remove_of(db, &event.subject) } else { Ok(()) }
+    if event.topic == USER_ERASED { carts::remove_of(db, &event.subject) } else { Ok(()) }
 }
 
 fn text(value: &impl Serialize) -> Result<String, ShopError> {

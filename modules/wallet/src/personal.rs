@@ -1,6 +1,7 @@
 //! What the wallet knows of a user: told to the user, and forgotten when auth says so, but for the money.
 
 use diesel::prelude::*;
+use emporium_auth_api::USER_ERASED;
 use emporium_database::{Db, feed};
 use emporium_kernel::{After, Call, Cursor, Event, Fault, Limit, Outage, Timestamp};
 use emporium_wallet_api::{AskPersonal, Personal, WalletError};
@@ -16,8 +17,6 @@ use crate::transfer::{Reason, Side};
 use crate::withdrawal::Withdrawal;
 use crate::{Done, Ledger, balances, deposit, withdrawal};
 
-/// Under which auth tells who was erased; the subject is the id.
-const ERASED: &str = "user.erased";
 const FORGOTTEN_AT_ONCE: i64 = 500;
 
 fn values<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Done<Vec<Value>> {
@@ -121,7 +120,7 @@ fn every<T, S>(
 
 /// What a user wrote beside money that was sent. Entries lead to it: transfers are not found by account.
 fn forget(db: &mut Db, event: &Event) -> Done<()> {
-    if event.topic != ERASED {
+    if event.topic != USER_ERASED {
         return Ok(());
     }
     let own = account::table.filter(account::owner.eq(&event.subject)).select(account::id);

@@ -19,6 +19,9 @@ id!(
     SessionId = "ses"
 );
 
+/// The topic of the event that tells that a user was erased; its subject is the id.
+pub const USER_ERASED: &str = "user.erased";
+
 /// The domain of addresses that stand for erased users; nothing can ever be sent there (RFC 6761).
 pub const ERASED_DOMAIN: &str = "erased.invalid";
 
