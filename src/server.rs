@@ -121,7 +121,8 @@ impl Server {
                 .configure(|app| routes.mount(app))
                 .default_service(web::to(edge::not_found))
         });
-        let server = server.workers(self.workers()).disable_signals().shutdown_timeout(DRAIN_SECS);
+        let server = server.keep_alive(KEEP_ALIVE).workers(self.workers());
+        let server = server.disable_signals().shutdown_timeout(DRAIN_SECS);
         Ok(server.listen(self.public.try_clone()?)?.run())
     }
 
@@ -143,9 +144,8 @@ impl Server {
                 .default_service(web::to(edge::not_found))
         });
         let workers = if self.modules.is_called() { self.workers() } else { 1 };
-        // Longer than callers keep an idle connection, so that none is closed on which a call is just sent.
-        let server = server.keep_alive(Duration::from_secs(75));
-        Ok(server.workers(workers).disable_signals().shutdown_timeout(5).listen(self.management.try_clone()?)?.run())
+        let server = server.keep_alive(KEEP_ALIVE).workers(workers).disable_signals().shutdown_timeout(5);
+        Ok(server.listen(self.management.try_clone()?)?.run())
     }
 }
 
@@ -175,6 +175,10 @@ async fn drain_on_signal(mut stop: Signals, draining: Draining, modules: Arc<Mod
     public.stop(true).await;
     management.stop(true).await;
 }
+
+/// How long a connection may be idle: longer than a proxy or another process keeps one (nginx: 60 s), so that none is
+/// closed on which a request is just being sent, which would be lost without an answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long a request in flight may still take when the process stops, in seconds.
 const DRAIN_SECS: u64 = 10;

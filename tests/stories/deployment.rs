@@ -96,7 +96,9 @@ impl Deployment {
     /// The same with further settings, as the environment says them.
     pub fn start_with(shape: Shape, settings: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let client = Client::builder().no_proxy().redirect(Policy::none()).build().expect("a client");
+        // No longer than a server keeps an idle connection.
+        let client = Client::builder().no_proxy().redirect(Policy::none()).pool_idle_timeout(Duration::from_secs(30));
+        let client = client.build().expect("a client");
         let server = shape.has_server().then(Mariadbd::start);
         let data = folder.path().join("data");
         let mut processes = match shape.is_split() {
