@@ -4,8 +4,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
+use actix_web::http::Method;
 use actix_web::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
@@ -47,9 +48,10 @@ pub fn metrics() -> anyhow::Result<PrometheusMetrics> {
 
 /// Gives each request its id and context, and each answer its headers.
 pub async fn layer(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    name_method(request.head_mut());
     let call = call_of(&request);
     let id = call.request.clone();
     let private = [AUTHORIZATION, COOKIE].iter().any(|name| request.headers().contains_key(name));
@@ -76,6 +78,17 @@ pub async fn layer(
     };
     protect(failed.headers_mut(), &id, private, page);
     Err(InternalError::from_response("answered", failed).into())
+}
+
+/// Anybody can invent methods, and metrics remember each: here they are all one, with the name that OpenTelemetry has
+/// for it.
+fn name_method(head: &mut RequestHead) {
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+    if !known.contains(&head.method.as_str())
+        && let Ok(other) = Method::from_bytes(b"_OTHER")
+    {
+        head.method = other;
+    }
 }
 
 fn call_of(request: &ServiceRequest) -> Call {
@@ -123,7 +136,7 @@ pub async fn not_found() -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use actix_web::middleware::from_fn;
-    use actix_web::{App, test};
+    use actix_web::{App, HttpRequest, test};
     use serde_json::Value;
 
     use super::*;
@@ -145,5 +158,15 @@ mod tests {
         let told: Value = serde_json::from_slice(&body).expect("JSON");
         assert!(told["request_id"].is_string() && !told.to_string().contains("words"), "{told}");
         assert_eq!(test::call_service(&app, ask("/elsewhere")).await.status().as_u16(), 404);
+    }
+
+    #[actix_web::test]
+    async fn methods_that_somebody_invented_are_one() {
+        let named = web::to(|request: HttpRequest| async move { request.method().to_string() });
+        let app = test::init_service(App::new().wrap(from_fn(layer)).default_service(named)).await;
+        for (method, name) in [("GET", "GET"), ("TRACE", "TRACE"), ("BREW", "_OTHER"), ("get", "_OTHER")] {
+            let request = test::TestRequest::default().method(method.parse().expect("a method"));
+            assert_eq!(test::call_and_read_body(&app, request.to_request()).await, name);
+        }
     }
 }

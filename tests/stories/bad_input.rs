@@ -10,6 +10,8 @@ everywhere!(
     impossible_amounts_of_money_are_refused,
     bodies_that_are_not_plain_json_are_refused,
     paths_queries_and_methods_that_are_not_there,
+    methods_that_nobody_needs_are_refused_and_echo_nothing,
+    forms_that_there_are_not_are_refused_and_change_nothing,
 );
 
 /// A body, the status and the code: that of the first refused field, or of the problem itself.
@@ -155,4 +157,42 @@ async fn paths_queries_and_methods_that_are_not_there(shape: Shape) {
         assert_eq!(reply.header("content-type"), "application/problem+json");
         assert_eq!(reply.header("x-content-type-options"), "nosniff");
     }
+}
+
+async fn methods_that_nobody_needs_are_refused_and_echo_nothing(shape: Shape) {
+    let shop = Deployment::start(shape);
+    for method in ["TRACE", "BREW", "OPTIONS"] {
+        for (path, expected, allowed) in [
+            ("/v1/products", (405, "method_not_allowed"), "GET, HEAD"),
+            ("/v1/wallet/transfers", (405, "method_not_allowed"), "POST"),
+            ("/v1/nothing", (404, "not_found"), ""),
+        ] {
+            let reply = shop.send(any(method, path).header("X-Note", "told-in-confidence")).await;
+            assert_eq!((reply.problem(), reply.header("allow")), (expected, allowed), "{method} {path}");
+            assert_eq!(reply.header("content-type"), "application/problem+json", "{method} {path}");
+            let said = format!("{:?} {}", reply.headers, reply.body);
+            assert!(!said.contains("told-in-confidence"), "{method} {path}: {said}");
+        }
+    }
+}
+
+async fn forms_that_there_are_not_are_refused_and_change_nothing(shape: Shape) {
+    let shop = Deployment::start(shape);
+    let person = shop.buyer();
+    let amount = json!({"amount": {"amount": 100, "currency": "USD"}});
+    let deposit = post("/v1/wallet/deposits").by(&person).json(&amount);
+    for accept in ["text/html", "application/xml, text/*;q=0.5", "*/*, application/json;q=0"] {
+        let reply = shop.send(deposit.clone().once().header("Accept", accept)).await;
+        assert_eq!(reply.problem(), (406, "not_acceptable"), "{accept}: {}", reply.body);
+        assert_eq!(reply.header("content-type"), "application/problem+json", "{accept}");
+        assert_eq!(reply.body["offered"], json!(["application/json"]), "{accept}");
+    }
+    assert_eq!(shop.balance(&person).await, 0);
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for accept in [browser, "application/*", "text/html, application/json;q=0.1", "nonsense"] {
+        shop.send(deposit.clone().once().header("Accept", accept)).await.expect(201);
+    }
+    let both = deposit.once().header("Accept", "text/html").header("Accept", "application/json");
+    shop.send(both).await.expect(201);
+    assert_eq!(shop.balance(&person).await, 500);
 }

@@ -34,6 +34,20 @@ async fn every_documented_operation_is_routed_and_guarded_as_it_says() {
 }
 
 #[tokio::test]
+async fn every_operation_that_answers_in_some_form_refuses_others_and_says_so() {
+    let shop = Deployment::start(Shape::OnSqlite);
+    let document = shop.send(get("/openapi.json")).await.expect(200);
+    let mut refusing = 0;
+    for (method, path, operation) in operations(&document) {
+        let status = shop.send(any(&method, &reachable(&path)).header("Accept", "image/png")).await.status;
+        let documented = operation["responses"].get("406").is_some();
+        assert_eq!(status == 406, documented, "{method} {path}: {status}");
+        refusing += usize::from(documented);
+    }
+    assert!(refusing > 50, "{refusing} operations");
+}
+
+#[tokio::test]
 async fn the_router_has_no_route_that_is_not_documented() {
     let shop = Deployment::start(Shape::OnSqlite);
     let document = shop.send(get("/openapi.json")).await.expect(200);

@@ -133,3 +133,14 @@ async fn a_malformed_last_event_id_is_refused() {
         assert_eq!(response.status(), 400, "{bad}");
     }
 }
+
+#[actix_web::test]
+async fn a_stream_is_opened_for_whoever_reads_events() {
+    let house = House::new();
+    let asked = [("text/event-stream", 200), ("text/*", 200), ("application/json", 200), ("text/html", 406)];
+    for (accept, status) in asked {
+        let headers = [("Accept", accept)];
+        let response = house.response(Method::GET, "/v1/admin/stock/stream", "staff", &headers, Value::Null).await;
+        assert_eq!(response.status(), status, "{accept}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What every module stands on: the contract macro and the call context, problems, identifiers, money, time,
 //! chance, pagination, and the typed edge of HTTP. It knows no business word and no database.
 
+mod accept;
 mod access;
 mod answer;
 mod arguments;

@@ -1,6 +1,8 @@
 //! Public routes, declared once: the handler's own signature says who may use it, what it takes and what it answers,
 //! and both the router and the OpenAPI document are made from that.
 
+use std::collections::BTreeSet;
+use std::future::ready;
 use std::sync::Arc;
 
 use actix_web::http::header::{ALLOW, HeaderValue};
@@ -10,6 +12,7 @@ use actix_web::{Handler, HttpRequest, HttpResponse, Responder, ResponseError, gu
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::accept::Offer;
 use crate::arguments::{Arguments, InOrder};
 use crate::{Answer, Problem, Role};
 
@@ -92,12 +95,23 @@ impl Operation {
         }
     }
 
+    /// The media types of its successes.
+    pub(crate) fn media_types(&self) -> Vec<String> {
+        let successes = self.answers.iter().filter(|(status, _)| status.starts_with('2'));
+        let contents = successes.filter_map(|(_, answer)| answer.get("content")?.as_object());
+        let types: BTreeSet<&String> = contents.flat_map(Map::keys).collect();
+        types.into_iter().cloned().collect()
+    }
+
     pub(crate) fn render(mut self, route: &Route) -> Value {
         for name in path_parameters(&route.path) {
             self.parameters.push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
             self.fails(&[404]);
         }
         self.fails(&route.refusals);
+        if !self.media_types().is_empty() {
+            self.fails(&[406]);
+        }
         // Whatever is asked: a secret in the URL, too long a URL, too long a head.
         self.fails(&[400, 414, 431, 500, 503]);
         let mut operation = json!({
@@ -143,6 +157,7 @@ pub struct Route {
     pub summary: &'static str,
     refusals: Vec<u16>,
     describe: fn(&mut Operation, &mut SchemaGenerator),
+    offer: Arc<Offer>,
     mount: Arc<dyn Fn() -> actix_web::Route + Send + Sync>,
 }
 
@@ -152,6 +167,13 @@ impl Route {
         let mut operation = Operation::default();
         (self.describe)(&mut operation, schemas);
         operation
+    }
+
+    /// Answers, in its place, requests for a form that it does not have.
+    fn unsuited(&self) -> actix_web::Route {
+        let (asked, told) = (self.offer.clone(), self.offer.clone());
+        let unsuited = guard::fn_guard(move |request| !asked.suits(request));
+        answering(&self.method).guard(unsuited).to(move || ready(told.refusal().error_response()))
     }
 
     /// `post_v1_orders_id_cancel`.
@@ -210,16 +232,18 @@ impl Routes {
         H::Output: Responder + DescribeAnswer + 'static,
     {
         let verb = method.clone();
+        let describe: fn(&mut Operation, &mut SchemaGenerator) = |operation, schemas| {
+            Args::describe(operation, schemas);
+            H::Output::describe_answer(operation, schemas);
+        };
         self.list.push(Route {
             method,
             path: path.to_owned(),
             tag: self.tag,
             summary,
             refusals: Vec::new(),
-            describe: |operation, schemas| {
-                Args::describe(operation, schemas);
-                H::Output::describe_answer(operation, schemas);
-            },
+            describe,
+            offer: Arc::new(Offer::new(describe)),
             mount: Arc::new(move || {
                 let handler = handler.clone();
                 answering(&verb).to(move |InOrder(arguments): InOrder<Args>| handler.call(arguments))
@@ -267,8 +291,9 @@ impl Routes {
         self.list.iter()
     }
 
-    /// Mounts them; another method on a known path is 405. A path without parameters goes before one with, so that
-    /// `/stock/movements` is not taken for `/stock/{sku}`.
+    /// Mounts them; another method on a known path is 405, and a form that there is not is 406 before anything else of
+    /// the request is looked at. A path without parameters goes before one with, so that `/stock/movements` is not
+    /// taken for `/stock/{sku}`.
     pub fn mount(&self, app: &mut web::ServiceConfig) {
         let mut paths: Vec<&str> = Vec::new();
         for route in &self.list {
@@ -280,7 +305,7 @@ impl Routes {
             let mut resource = web::resource(path.to_owned());
             let mut allowed: Vec<&str> = Vec::new();
             for route in self.list.iter().filter(|route| route.path == path) {
-                resource = resource.route((route.mount)());
+                resource = resource.route(route.unsuited()).route((route.mount)());
                 allowed.push(route.method.as_str());
             }
             let allow = allowed.join(", ").replace("GET", "GET, HEAD");

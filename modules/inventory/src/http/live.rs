@@ -2,10 +2,11 @@
 
 use std::future::{Ready, ready};
 
+use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
-use emporium_kernel::{Describe, Operation, Problem, Seller, Standing};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, web};
+use emporium_kernel::{Describe, DescribeAnswer, Operation, Problem, Seller, Standing};
 use schemars::SchemaGenerator;
 
 use crate::{Stock, feed};
@@ -33,16 +34,33 @@ impl Describe for LastEvent {
     }
 }
 
+/// Events, sent as they come.
+pub(super) struct EventStream(HttpResponse);
+
+impl Responder for EventStream {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.0
+    }
+}
+
+impl DescribeAnswer for EventStream {
+    fn describe_answer(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        operation.answers_in("text/event-stream", 200, schemas.subschema_for::<String>());
+    }
+}
+
 pub(super) async fn stream(
     seller: Seller,
     stock: web::Data<Stock>,
     standing: Standing,
     LastEvent(last): LastEvent,
-) -> Result<HttpResponse, Problem> {
+) -> Result<EventStream, Problem> {
     let events = feed::open(&stock, seller.supplier().map(str::to_owned), standing, last).await?;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CONTENT_TYPE, "text/event-stream")).insert_header((CACHE_CONTROL, "no-store"));
     // Neither we nor a proxy may hold events back to compress or gather them.
     answer.insert_header((CONTENT_ENCODING, "identity")).insert_header(("X-Accel-Buffering", "no"));
-    Ok(answer.streaming(events))
+    Ok(EventStream(answer.streaming(events)))
 }
