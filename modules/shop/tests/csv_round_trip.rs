@@ -34,7 +34,7 @@ fn read(bytes: &[u8]) -> Vec<Read> {
 
 /// A text of one line as the catalogue keeps it: trimmed, without control characters, now and then like a formula.
 fn line() -> impl Strategy<Value = String> {
-    "['=+@-]{0,2}[A-Za-zäЖ\"',;|/<>.°-][ A-Za-z0-9\"',;|&-]{0,12}"
+    "['=+@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}-]{0,2}[A-Za-zäЖ\"',;|/<>.°-][ A-Za-z0-9\"',;|&-]{0,12}"
         .prop_map(|text| text.trim().to_owned())
         .prop_filter("not blank", |text| !text.is_empty())
 }
@@ -45,11 +45,11 @@ fn blank_or_line() -> impl Strategy<Value = String> {
 
 /// A short text that may have line breaks.
 fn prose() -> impl Strategy<Value = String> {
-    prop_oneof![blank_or_line(), "['=-]?[a-z,\"]{1,5}[\n\r\t ][a-zé'\"]{1,5}"]
+    prop_oneof![blank_or_line(), "['=\u{ff0d}-]?[a-z,\"]{1,5}[\n\r\t ][a-zé'\"]{1,5}"]
 }
 
 fn body() -> impl Strategy<Value = String> {
-    "([\t '=<]|\r\n|\n)?[a-z<>\"',\n\r\t \u{feff}\u{99}é]{0,40}"
+    "([\t '=<\u{ff20}]|\r\n|\n)?[a-z<>\"',\n\r\t \u{feff}\u{99}é]{0,40}"
 }
 
 fn extra(prefix: &'static str) -> impl Strategy<Value = BTreeMap<String, String>> {
@@ -148,6 +148,9 @@ fn catalogue() -> impl Strategy<Value = Vec<Listing>> {
     })
 }
 
+const LIKE_A_FORMULA: [char; 11] =
+    ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -168,9 +171,22 @@ proptest! {
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(bytes.as_slice());
         for record in reader.records() {
             for cell in record.expect("a record").iter() {
-                prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
+                prop_assert!(!cell.starts_with(LIKE_A_FORMULA), "{cell:?}");
             }
         }
+    }
+}
+
+#[test]
+fn what_begins_like_a_formula_is_read_as_it_was_from_our_file_and_from_another() {
+    for sign in LIKE_A_FORMULA {
+        let cell = format!("{sign}1");
+        let foreign = format!("Handle,Title,Body (HTML),Variant Price\nmug,Mug,\"'{cell}\",1.00\n");
+        let listings: Vec<Listing> = read(foreign.as_bytes()).into_iter().map(|read| read.listing).collect();
+        assert_eq!(listings.iter().map(|listing| &listing.draft.description).collect::<Vec<_>>(), [&cell]);
+        let ours = written(&listings);
+        assert_eq!(rows(&ours)[0]["Body (HTML)"], format!("'{cell}"));
+        assert_eq!(read(&ours).into_iter().map(|read| read.listing).collect::<Vec<_>>(), listings);
     }
 }
 

@@ -7,9 +7,10 @@ use emporium_kernel::{Line, Prose, TextError};
 use crate::ShopError;
 use crate::csv::unreadable;
 
-/// Whether a spreadsheet would take a cell that begins like this for a formula.
+/// Whether a spreadsheet would take a cell that begins like this for a formula; some read full-width signs like the
+/// others, and look behind white space.
 pub(super) fn is_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\t', '\r'])
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
 }
 
 /// The text as it is written: with an apostrophe before a formula, and before an apostrophe, so that reading can always
@@ -66,6 +67,10 @@ mod tests {
             [("=1+1", "'=1+1"), ("-30°", "'-30°"), ("'tis", "''tis"), ("tea", "tea"), ("", ""), ("a=b", "a=b")]
         {
             assert_eq!(guard(text), written);
+        }
+        for sign in ["=", "+", "-", "@", "\t", "\r", "\n", "\u{ff1d}", "\u{ff0b}", "\u{ff0d}", "\u{ff20}"] {
+            let text = format!("{sign}1");
+            assert_eq!(guard(&text), format!("'{text}"));
         }
     }
 
