@@ -14,6 +14,7 @@ mod mariadbd;
 mod smtpd;
 
 mod access;
+mod answers;
 mod audit;
 mod bad_input;
 mod bank;
