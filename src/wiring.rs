@@ -26,6 +26,8 @@ use serde::Deserialize;
 use crate::settings::{MODULES, Settings};
 use neighbours::Neighbours;
 
+#[cfg(feature = "auth")]
+pub use auth::section as auth_section;
 pub use module::{Chore, Kind, Module, refused};
 pub use neighbours::service_key;
 

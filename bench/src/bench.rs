@@ -74,7 +74,13 @@ impl Bench {
 
     /// Measures a closed loop.
     pub fn load(&mut self, shop: &Shop, name: &str, connections: usize, ask: &Ask) -> anyhow::Result<Load> {
-        let closed = Closed { address: shop.server.public, connections, measured: self.measured, ask };
+        let closed = Closed {
+            address: shop.server.public,
+            connections,
+            measured: self.measured,
+            comes_back: Duration::ZERO,
+            ask,
+        };
         self.measure(shop, name, connections, || {
             let tally = closed.run()?;
             Ok((tally.good.len(), tally))

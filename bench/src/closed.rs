@@ -27,6 +27,8 @@ pub struct Closed<'a> {
     pub connections: usize,
     /// How long requests are counted.
     pub measured: Duration,
+    /// How long a connection waits that is told to come back (429, 503).
+    pub comes_back: Duration,
     /// What is asked.
     pub ask: &'a Ask,
 }
@@ -86,8 +88,10 @@ impl Closed<'_> {
             if answered >= window.begins && answered <= window.ends {
                 tally.borrow_mut().count(status, answered - sent);
             }
-            if status.is_none() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+            match status {
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+                Some(429 | 503) => tokio::time::sleep(self.comes_back).await,
+                Some(_) => {}
             }
             sent = Instant::now();
         }

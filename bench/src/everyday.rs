@@ -1,5 +1,7 @@
 //! What a shop does all day: reads, transfers, orders and all of it mixed.
 
+use std::time::Duration;
+
 use crate::bench::Bench;
 use crate::closed::Closed;
 use crate::report::Target::{AtLeast, AtMost};
@@ -44,7 +46,9 @@ pub fn read(bench: &mut Bench) -> anyhow::Result<()> {
 fn bare(bench: &mut Bench, body: &[u8]) -> anyhow::Result<Load> {
     let (process, address) = bare::start(bench.folder(), body)?;
     let ask = loads::same("/");
-    let tally = Closed { address, connections: CONNECTIONS, measured: bench.measured, ask: &ask }.run()?;
+    let tally =
+        Closed { address, connections: CONNECTIONS, measured: bench.measured, comes_back: Duration::ZERO, ask: &ask }
+            .run()?;
     let seconds = bench.measured.as_secs_f64();
     let load = Load::of("bare handler", CONNECTIONS, seconds, &tally, process.memory()?);
     bench.report.load(load.clone())?;

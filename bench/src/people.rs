@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use emporium_auth_api::{AUDIENCE, CLIENT_ID, Claims, ISSUER, MAX_LIFETIME_SECS, SessionId, TOKEN_TYPE, UserId};
-use emporium_kernel::{Clock, Random, Role};
+use emporium_kernel::{Clock, Random, Role, secret_file};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 
 /// Characters of the hash of the public key that name the key.
@@ -24,6 +24,17 @@ pub struct Person {
     pub token: String,
 }
 
+/// The seed of the key of shops that are thrown away.
+const SEED: [u8; 32] = *b"shops that are measured sign so.";
+
+fn pair() -> anyhow::Result<Ed25519KeyPair> {
+    Ed25519KeyPair::from_seed_unchecked(&SEED).map_err(|error| anyhow!("the signing key: {error}"))
+}
+
+fn pkcs8() -> anyhow::Result<Vec<u8>> {
+    Ok(pair()?.to_pkcs8().map_err(|error| anyhow!("the signing key: {error}"))?.as_ref().to_vec())
+}
+
 /// Signs tokens as the shop does.
 pub struct Mint {
     key: EncodingKey,
@@ -33,15 +44,19 @@ pub struct Mint {
 }
 
 impl Mint {
-    /// The mint of the shop that keeps its data in this folder.
-    pub fn of(data: &Path) -> anyhow::Result<Self> {
-        let key = std::fs::read(data.join("auth-signing.key")).context("the shop has no signing key")?;
-        let pair = Ed25519KeyPair::from_pkcs8(&key).map_err(|error| anyhow!("the signing key: {error}"))?;
+    /// The mint of all shops that are measured.
+    pub fn new() -> anyhow::Result<Self> {
+        let (pair, key) = (pair()?, pkcs8()?);
         let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, pair.public_key().as_ref()));
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TOKEN_TYPE.to_owned());
         header.kid = Some(hash.chars().take(KID_CHARACTERS).collect());
         Ok(Self { key: EncodingKey::from_ed_der(&key), header, clock: Clock::system(), random: Random::system() })
+    }
+
+    /// Lets the shop that is to be in this folder sign with our key: auth encrypts what it finds there.
+    pub fn lend(data: &Path) -> anyhow::Result<()> {
+        Ok(secret_file::make(&data.join("auth-signing.key"), &pkcs8()?)?)
     }
 
     /// An id of somebody who never registered.

@@ -49,8 +49,8 @@ pub struct Shop {
 impl Seeded {
     /// Makes a shop in `folder` through its own API, and stops it.
     pub fn make(binary: &Binary, folder: &Path) -> anyhow::Result<Self> {
-        let server = Server::start(binary, folder)?;
-        let mint = Mint::of(folder)?;
+        Mint::lend(folder)?;
+        let (server, mint) = (Server::start(binary, folder)?, Mint::new()?);
         stock(&server, &mint)?;
         let mut people = register(&server)?;
         people.extend((REGISTERED..PEOPLE).map(|_| mint.stranger()));
@@ -76,7 +76,7 @@ impl Seeded {
 
     fn start(&self, binary: &Binary, folder: &Path) -> anyhow::Result<Shop> {
         let server = Server::start(binary, folder)?;
-        let mint = Mint::of(folder)?;
+        let mint = Mint::new()?;
         let people: Vec<Person> = self.people.iter().map(|id| mint.customer(id.clone())).collect::<Result<_, _>>()?;
         Ok(Shop { folder: folder.to_owned(), server, mint, people: Arc::new(people) })
     }

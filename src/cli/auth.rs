@@ -5,6 +5,7 @@ use emporium_auth::rotate_keys;
 
 use super::Context;
 use crate::settings::Overrides;
+use crate::wiring::auth_section;
 
 /// What to do with the keys.
 #[derive(Subcommand, Debug)]
@@ -23,7 +24,8 @@ pub enum Command {
 pub fn run(context: &Context, command: &Command) -> anyhow::Result<u8> {
     let settings = context.settings(Overrides::default())?;
     let Command::RotateKeys { now: at_once } = command;
-    let made = rotate_keys(&settings.general.data, context.clock.now(), &context.random, *at_once)?;
+    let section = auth_section(&settings)?;
+    let made = rotate_keys(&section, &settings.general.data, context.clock.now(), &context.random, *at_once)?;
     context.out.show(&made, |made| format!("the key {} signs from {} on", made.kid, made.signs_from));
     Ok(0)
 }

@@ -24,10 +24,12 @@ pub const KIND: Kind = Kind {
 };
 
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
+const COSTS_EVERY: Duration = Duration::from_secs(60);
 const KEYS_EVERY: Duration = Duration::from_secs(5);
 const POST_EVERY: Duration = Duration::from_millis(500);
 
-fn section(settings: &crate::settings::Settings) -> anyhow::Result<Settings> {
+/// The section `auth` of the configuration, when it can be used.
+pub fn section(settings: &crate::settings::Settings) -> anyhow::Result<Settings> {
     let section: Settings = settings.section(KIND.name)?;
     section.check().map_err(|error| anyhow!("[auth] {error}"))?;
     if section.mail.transport == MailTransport::Staff {
@@ -79,6 +81,11 @@ impl Module for Arc<Users> {
             async move { users.send_mail().await }
         };
         let users = self.clone();
+        let costs = move || {
+            let users = users.clone();
+            async move { users.learn_costs().await }
+        };
+        let users = self.clone();
         let keys = move || {
             let users = users.clone();
             async move {
@@ -86,7 +93,12 @@ impl Module for Arc<Users> {
                 Ok::<(), AuthError>(())
             }
         };
-        vec![Chore::alone(SWEEP_EVERY, sweep), Chore::each(POST_EVERY, post), Chore::each(KEYS_EVERY, keys)]
+        vec![
+            Chore::alone(SWEEP_EVERY, sweep),
+            Chore::each(COSTS_EVERY, costs),
+            Chore::each(POST_EVERY, post),
+            Chore::each(KEYS_EVERY, keys),
+        ]
     }
 }
 

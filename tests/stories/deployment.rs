@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use emporium_auth_api::{AUDIENCE, CLIENT_ID, Claims, ISSUER, SessionId, TOKEN_TYPE, UserId};
-use emporium_kernel::{Clock, Random, Role};
+use emporium_kernel::{Clock, Random, Role, secret_file};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Client;
 use reqwest::redirect::Policy;
@@ -110,6 +110,8 @@ impl Deployment {
             process.environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         }
         let mut shop = Self { folder, server, processes, client };
+        let lent = shop.holder_of("auth").data.join("auth-signing.key");
+        secret_file::make(&lent, &signing_key()).expect("auth encrypts what it finds there");
         shop.serve();
         shop
     }
@@ -280,7 +282,7 @@ impl Deployment {
     /// A token for this user, signed with the shop's own key, which spares thousands of logins.
     fn holder(&self, id: UserId, roles: &[Role]) -> Person {
         let (now, random) = (Clock::system().now(), Random::system());
-        let key = std::fs::read(self.holder_of("auth").data.join("auth-signing.key")).expect("the signing key");
+        let key = signing_key();
         let claims = Claims {
             iss: ISSUER.to_owned(),
             sub: id,
@@ -453,6 +455,12 @@ fn home(path: &str) -> &'static str {
         ("/v1/admin/reservations", "inventory"),
     ];
     homes.iter().find(|(prefix, _)| path.starts_with(prefix)).map_or("shop", |(_, module)| module)
+}
+
+/// The key that shops of stories sign with, in PKCS#8.
+fn signing_key() -> Vec<u8> {
+    let pair = aws_lc_rs::signature::Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key");
+    pair.to_pkcs8().expect("bytes").as_ref().to_vec()
 }
 
 /// How auth names the key: the start of the hash of its public part.

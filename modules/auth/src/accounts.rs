@@ -66,7 +66,7 @@ impl Users {
 
     /// Refuses what [`Users::create_user`] refuses, and makes nobody.
     pub async fn check_new(&self, email: &Email, name: &Name, password: &NewPassword) -> Result<(), AuthError> {
-        password.check_against(&self.settings, email, name)?;
+        self.password_rules.check(password, email, name)?;
         match self.user(FindUser::Email(email.clone())).await {
             Ok(_) => Err(AuthError::EmailTaken),
             Err(AuthError::UnknownUser) => Ok(()),
@@ -81,7 +81,7 @@ impl Users {
         password: NewPassword,
         roles: BTreeSet<Role>,
     ) -> Result<NewUser, AuthError> {
-        password.check_against(&self.settings, &email, &name)?;
+        self.password_rules.check(&password, &email, &name)?;
         let password_hash = self.hashing.hash(password.into_password()).await?;
         let created_at = self.clock.now();
         Ok(NewUser { id: UserId::new(created_at, &self.random), email, name, password_hash, roles, created_at })
@@ -179,7 +179,7 @@ impl Users {
     pub async fn check_password(&self, who: FindUser, password: &NewPassword) -> Result<User, AuthError> {
         let user = self.user(who).await?;
         if let Some(email) = Email::parse(&user.email) {
-            password.check_against(&self.settings, &email, &user.name)?;
+            self.password_rules.check(password, &email, &user.name)?;
         }
         Ok(user)
     }

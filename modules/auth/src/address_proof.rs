@@ -27,7 +27,7 @@ impl Users {
         name: Name,
         password: NewPassword,
     ) -> Result<String, AuthError> {
-        password.check_against(&self.settings, &email, &name)?;
+        self.password_rules.check(&password, &email, &name)?;
         let password_hash = self.hashing.hash(password.into_password()).await?;
         let (token, claim) = self.claim(call, Claimed::Registration { name: name.into_string(), password_hash }, email);
         self.database.write(move |db| claims::note(db, &claim)).await?;

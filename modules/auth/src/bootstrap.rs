@@ -10,6 +10,7 @@ use emporium_database::{Database, Db, audit, refuse};
 use emporium_kernel::{Call, Outage, Random, Role, Timestamp, secret_file};
 use serde_json::json;
 
+use crate::hashing::Hashing;
 use crate::password::NewPassword;
 use crate::root::Root;
 use crate::schema::{bootstrap, root_check};
@@ -60,7 +61,7 @@ pub(crate) fn prepare(
 }
 
 /// Sees to it that the database is used with the secret that it was written with.
-pub(crate) fn check_root(database: &Database, root: &Root, data_dir: &Path) -> Result<(), AuthOpenError> {
+pub(crate) fn check_root(database: &Database, root: &Root, path: &Path) -> Result<(), AuthOpenError> {
     let ours = root.check();
     let work = database.write::<_, AuthError, _>(move |db| {
         let known: Option<String> = root_check::table.select(root_check::hash).first(db).optional()?;
@@ -72,8 +73,15 @@ pub(crate) fn check_root(database: &Database, root: &Root, data_dir: &Path) -> R
     });
     match wait(work).map_err(AuthOpenError::Bootstrap)? {
         true => Ok(()),
-        false => Err(AuthOpenError::OtherRoot(data_dir.to_owned())),
+        false => Err(AuthOpenError::OtherRoot(path.to_owned())),
     }
+}
+
+/// What stored passwords cost to check, before the first one is checked.
+pub(crate) fn learn_costs(database: &Database, hashing: &Hashing) -> Result<(), AuthOpenError> {
+    let stored = wait(database.read::<_, AuthError, _>(users::some_hashes)).map_err(AuthOpenError::Bootstrap)?;
+    hashing.learn(&stored);
+    Ok(())
 }
 
 fn file(data_dir: &Path) -> PathBuf {
@@ -140,7 +148,7 @@ impl Users {
         name: String,
         password: NewPassword,
     ) -> Result<User, AuthError> {
-        password.check_against(&self.settings, &email, &name)?;
+        self.password_rules.check(&password, &email, &name)?;
         let (hash, now) = (secret::hash(secret.as_str().trim()), self.clock.now());
         let offered = hash.clone();
         // Hashing a password for everybody who guesses would be a gift to them.
@@ -161,5 +169,39 @@ impl Users {
             tracing::warn!(%error, "the file with the used bootstrap secret could not be removed");
         }
         Ok(user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use emporium_database::Url;
+    use emporium_kernel::Clock;
+
+    use super::*;
+    use crate::{Name, Settings};
+
+    fn open(folder: &Path, settings: Settings) -> Arc<Users> {
+        let url = Url::file(folder.join("auth.db"));
+        Users::open(&url, settings, folder, Clock::system(), Random::seeded(1)).expect("opens")
+    }
+
+    #[tokio::test]
+    async fn after_a_raise_whoever_is_not_there_costs_what_those_who_are_still_cost() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cheap = "$argon2id$v=19$m=8,t=1,p=1$";
+        let users = open(folder.path(), Settings::for_tests());
+        let (email, name) = (Email::parse("ada@example.com").expect("an address"), Name::parse("Ada").expect("a name"));
+        let password = NewPassword::parse("tea at four o'clock").expect("a password");
+        users.create_user(&Call::internal("test"), email, name, password, BTreeSet::new()).await.expect("is made");
+        users.database().close();
+        drop(users);
+        let users = open(folder.path(), Settings::default());
+        assert!(users.hashing.stand_in("nobody").starts_with(cheap));
+        users.hashing.learn(&["$argon2id$v=19$m=65536,t=3,p=1$c2FsdA$dGFn".to_owned()]);
+        users.learn_costs().await.expect("reads");
+        assert!(users.hashing.stand_in("nobody").starts_with(cheap));
     }
 }

@@ -13,16 +13,21 @@ use emporium_kernel::{Random, Timestamp, invalid};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-use crate::Done;
-use crate::schema::code;
+use crate::schema::{code, code_sent};
+use crate::{Done, users};
 
 /// How long a code is good.
 pub(crate) const GOOD: Duration = Duration::from_secs(10 * 60);
 pub(crate) const MOST_TRIES: i64 = 5;
 /// How long after a code the next one is sent at the earliest.
 pub(crate) const BETWEEN: Duration = Duration::from_secs(60);
-const MOST_A_DAY: i64 = 10;
+const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many codes a user gets in any hour and in any day, wherever they are asked for.
+const MOST: [(Duration, usize); 2] = [(HOUR, 5), (DAY, 10)];
+/// How many of these strangers get; the rest is left to where the user logged in before.
+const MOST_OF_STRANGERS: [(Duration, usize); 2] = [(HOUR, 3), (DAY, 6)];
+const PRUNED_AT_ONCE: i64 = 500;
 /// There is no code that is good.
 const NONE: &str = "";
 
@@ -107,13 +112,24 @@ fn row<'a>(given: &'a Given) -> _ {
     code::table.filter(code::purpose.eq(purpose).and(code::user_id.eq(user)).and(code::known.eq(known)))
 }
 
-/// Makes a code the good one; `false` when one was sent a moment ago, or ten today.
+/// Makes a code the good one; `false` when one was sent a moment ago, or as many as a user may get.
 pub(crate) fn issue(db: &mut Db, new: &Given) -> Done<bool> {
+    // Codes for strangers and others count together: nobody else counts them before this transaction has ended.
+    users::lock(db, &new.user)?;
     let now = new.now.micros();
-    let known: Option<(i64, i64, i64)> =
-        row(new).select((code::sent_at, code::sends, code::day_at)).first(db).optional()?;
+    let last: Option<i64> = row(new).select(code::sent_at).first(db).optional()?;
+    let too_soon = last.is_some_and(|sent_at| new.now.since(Timestamp::from_micros(sent_at)) < BETWEEN);
+    if too_soon || has_enough(db, new)? {
+        return Ok(false);
+    }
     let expires_at = new.now.plus(GOOD).micros();
-    let Some((sent_at, sends, day_at)) = known else {
+    if let Some(sent_at) = last {
+        let next =
+            (code::hash.eq(&new.hash), code::expires_at.eq(expires_at), code::tries.eq(0), code::sent_at.eq(now));
+        if diesel::update(row(new).filter(code::sent_at.eq(sent_at))).set(next).execute(db)? == 0 {
+            return Ok(false);
+        }
+    } else {
         let first = (
             code::purpose.eq(new.purpose.name()),
             code::user_id.eq(new.user.as_str()),
@@ -122,27 +138,33 @@ pub(crate) fn issue(db: &mut Db, new: &Given) -> Done<bool> {
             code::expires_at.eq(expires_at),
             code::tries.eq(0),
             code::sent_at.eq(now),
-            code::sends.eq(1),
-            code::day_at.eq(now),
         );
         diesel::insert_into(code::table).values(first).execute(db)?;
-        return Ok(true);
-    };
-    let day_is_over = new.now.since(Timestamp::from_micros(day_at)) >= DAY;
-    let too_soon = new.now.since(Timestamp::from_micros(sent_at)) < BETWEEN;
-    if too_soon || (sends >= MOST_A_DAY && !day_is_over) {
-        return Ok(false);
     }
-    let (sends, day_at) = if day_is_over { (1, now) } else { (sends + 1, day_at) };
-    let next = (
-        code::hash.eq(&new.hash),
-        code::expires_at.eq(expires_at),
-        code::tries.eq(0),
-        code::sent_at.eq(now),
-        code::sends.eq(sends),
-        code::day_at.eq(day_at),
+    let sent = (
+        code_sent::user_id.eq(new.user.as_str()),
+        code_sent::purpose.eq(new.purpose.name()),
+        code_sent::known.eq(i32::from(new.known)),
+        code_sent::sent_at.eq(now),
     );
-    Ok(diesel::update(row(new).filter(code::sent_at.eq(sent_at))).set(next).execute(db)? == 1)
+    diesel::insert_into(code_sent::table).values(sent).execute(db)?;
+    Ok(true)
+}
+
+/// Whether as many were sent as the user may get, or strangers of these.
+fn has_enough(db: &mut Db, new: &Given) -> Done<bool> {
+    let of_user = code_sent::user_id.eq(new.user.as_str()).and(code_sent::purpose.eq(new.purpose.name()));
+    let of_a_day = of_user.and(code_sent::sent_at.gt(new.now.minus(DAY).micros()));
+    let columns = (code_sent::known, code_sent::sent_at);
+    let sent: Vec<(i32, i64)> = code_sent::table.filter(of_a_day).select(columns).load(db)?;
+    let reached = |bounds: [(Duration, usize); 2], strangers_alone: bool| {
+        bounds.into_iter().any(|(window, most)| {
+            let begin = new.now.minus(window).micros();
+            let counts = |known: i32, at: i64| at > begin && (known == 0 || !strangers_alone);
+            sent.iter().filter(|(known, at)| counts(*known, *at)).count() >= most
+        })
+    };
+    Ok(reached(MOST, false) || (!new.known && reached(MOST_OF_STRANGERS, true)))
 }
 
 /// Counts a try and says whether it was right; which of many at the same moment are counted the row decides. The code
@@ -166,4 +188,15 @@ pub(crate) fn used(db: &mut Db, tried: &Given) -> Done<()> {
     let good = row(tried).filter(code::hash.eq(&tried.hash).and(code::expires_at.gt(tried.now.micros())));
     let ended = diesel::update(good).set(code::hash.eq(NONE)).execute(db)?;
     if ended == 1 { Ok(()) } else { refuse(AuthError::InvalidCode) }
+}
+
+/// Forgets when codes were sent that bound no further ones, at most 500 moments.
+pub(crate) fn prune(db: &mut Db, now: Timestamp) -> Done<()> {
+    let old: Vec<i64> = code_sent::table
+        .filter(code_sent::sent_at.lt(now.minus(DAY).micros()))
+        .select(code_sent::sent_at)
+        .limit(PRUNED_AT_ONCE)
+        .load(db)?;
+    diesel::delete(code_sent::table.filter(code_sent::sent_at.eq_any(old))).execute(db)?;
+    Ok(())
 }

@@ -10,7 +10,7 @@ use crate::codes::Purpose;
 use crate::factor::{self, FactorCode};
 use crate::mail::{self, Content};
 use crate::password::Password;
-use crate::schema::{api_key, code, code_request, user_roles, users};
+use crate::schema::{api_key, code, code_request, code_sent, user_roles, users};
 use crate::sessions::{self, End};
 use crate::{Done, Users, addresses, claims, enrolment, invitations, throttle};
 
@@ -31,7 +31,8 @@ impl Users {
         let showing = self.show_beside(call, &proof, code).await?;
         let (id, now) = (proof.user.id.clone(), proof.attempt.now);
         let (told, command) = (self.letter(&proof.user, Content::Erased, now)?, self.random.token::<16>());
-        let gone = Gone { accounts: self.accounts_of(&proof.user), unusable: self.hashing.unusable(), now };
+        let unusable = self.hashing.stand_in(&proof.attempt.account);
+        let gone = Gone { accounts: self.accounts_of(&proof.user), unusable, now };
         let erase = move |db: &mut Db, user: &User| {
             if idempotency::already_applied(db, &command, now)? {
                 return Ok(());
@@ -64,6 +65,7 @@ impl Gone {
         claims::remove_of(db, user)?;
         diesel::delete(api_key::table.filter(api_key::user_id.eq(id))).execute(db)?;
         diesel::delete(code::table.filter(code::user_id.eq(id))).execute(db)?;
+        diesel::delete(code_sent::table.filter(code_sent::user_id.eq(id))).execute(db)?;
         let asked = code_request::purpose.eq(Purpose::Reset.name()).and(code_request::email.eq(&user.email));
         diesel::delete(code_request::table.filter(asked)).execute(db)?;
         invitations::remove_of(db, user)?;

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use argon2::password_hash::Error as HashError;
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
@@ -17,10 +17,19 @@ use crate::settings::Settings;
 /// Hashes and checks passwords.
 pub(crate) struct Hashing {
     argon2: Argon2<'static>,
+    at_once: usize,
     bulkhead: Bulkhead,
-    /// Checked when there is no user, so that the answer takes as long.
-    stand_in: String,
+    stand_ins: StandIns,
     random: Random,
+}
+
+/// What is checked when there is no user, so that the answer takes as long as for some user: hashes that no password has,
+/// which cost what the stored ones cost. Those may be of different age.
+struct StandIns {
+    /// Algorithm and parameters of stored hashes, in order, as often as they were met; never empty.
+    costs: RwLock<Vec<String>>,
+    /// Salt and tag.
+    rest: String,
 }
 
 /// What a check found.
@@ -39,17 +48,35 @@ impl Hashing {
         let Settings { argon2_memory_kib: memory, argon2_passes: passes, argon2_lanes: lanes, .. } = *settings;
         let params = Params::new(memory, passes, lanes, None).ok()?;
         let (salt, tag) = (random.bytes::<16>(), random.bytes::<32>());
-        let (salt, tag) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(tag));
-        let stand_in = format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${tag}");
+        let stand_ins = StandIns {
+            costs: RwLock::new(vec![format!("$argon2id$v=19$m={memory},t={passes},p={lanes}")]),
+            rest: format!("${}${}", STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(tag)),
+        };
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let at_once = if settings.hashing_at_once == 0 { cores } else { settings.hashing_at_once };
-        Some(Self { argon2, bulkhead: Bulkhead::new(at_once, settings.hashing_waiting), stand_in, random })
+        let bulkhead = Bulkhead::new(at_once, settings.hashing_waiting);
+        Some(Self { argon2, at_once, bulkhead, stand_ins, random })
     }
 
-    /// A hash that no password has.
-    pub(crate) fn unusable(&self) -> String {
-        self.stand_in.clone()
+    /// Refuses what would be refused later, before any other work is done for it.
+    pub(crate) fn has_room(&self) -> Result<(), Outage> {
+        if self.bulkhead.places.available_permits() > 0 { Ok(()) } else { Err(Outage::Busy) }
+    }
+
+    /// How many passwords are hashed at the same time.
+    pub(crate) fn at_once(&self) -> usize {
+        self.at_once
+    }
+
+    /// A hash that no password has, for an account that there is not.
+    pub(crate) fn stand_in(&self, account: &str) -> String {
+        self.stand_ins.of(account)
+    }
+
+    /// Takes note of what some stored hashes cost.
+    pub(crate) fn learn(&self, stored: &[String]) {
+        self.stand_ins.learn(stored);
     }
 
     /// The hash of a new password as a PHC string.
@@ -59,14 +86,38 @@ impl Hashing {
         done.map_err(failed)
     }
 
-    /// Compares a password with a stored hash; without one it takes as long and is wrong.
-    pub(crate) async fn check(&self, password: Password, stored: Option<String>) -> Result<Checked, Outage> {
+    /// Compares a password with the stored hash of an account; without one it takes as long and is wrong.
+    pub(crate) async fn check(
+        &self,
+        password: Password,
+        stored: Option<String>,
+        account: &str,
+    ) -> Result<Checked, Outage> {
         let known = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.stand_in.clone());
+        let stored = stored.unwrap_or_else(|| self.stand_in(account));
         let (argon2, salt) = (self.argon2.clone(), self.random.bytes::<16>());
         let work = move || check(&argon2, &password, &stored, &salt);
         let checked = self.bulkhead.run(work).await?.map_err(failed)?;
         Ok(if known { checked } else { Checked::Wrong })
+    }
+}
+
+impl StandIns {
+    /// The one of an account that there is not: always the same while the shares stay, as a user's is.
+    fn of(&self, account: &str) -> String {
+        let costs = self.costs.read().unwrap_or_else(PoisonError::into_inner);
+        let number = account.bytes().fold(0_usize, |number, byte| number.wrapping_mul(31).wrapping_add(byte.into()));
+        let cost = costs.get(number % costs.len()).map_or("", String::as_str);
+        format!("{cost}{}", self.rest)
+    }
+
+    fn learn(&self, stored: &[String]) {
+        let cost = |hash: &String| Some(hash.rsplitn(3, '$').nth(2)?.to_owned());
+        let mut costs: Vec<String> = stored.iter().filter_map(cost).collect();
+        costs.sort_unstable();
+        if !costs.is_empty() {
+            *self.costs.write().unwrap_or_else(PoisonError::into_inner) = costs;
+        }
     }
 }
 
@@ -133,6 +184,10 @@ impl Bulkhead {
 /// More would not hash faster.
 const MOST_THREADS: usize = 256;
 
+/// How far hashing stands back behind everything else that wants to run ("nice", as POSIX calls it): far enough that nobody
+/// waits for a core because others log in, and not so far that a busy shop lets nobody in.
+const STANDS_BACK: i32 = 15;
+
 /// Threads that take work in turn until the last sender is gone.
 fn start_threads(count: usize) -> Sender<Work> {
     let (threads, work) = channel::<Work>();
@@ -140,6 +195,7 @@ fn start_threads(count: usize) -> Sender<Work> {
     for _ in 0..count.min(MOST_THREADS) {
         let work = work.clone();
         let turn = move || {
+            stand_back();
             while let Some(work) = next(&work) {
                 let _ = catch_unwind(AssertUnwindSafe(work));
             }
@@ -149,6 +205,14 @@ fn start_threads(count: usize) -> Sender<Work> {
         }
     }
     threads
+}
+
+/// Lowers the priority of the calling thread; elsewhere than on Linux it would be that of the process.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(STANDS_BACK) {
+        tracing::warn!(%error, "passwords are hashed with the priority of everything else");
+    }
 }
 
 fn next(work: &Mutex<Receiver<Work>>) -> Option<Work> {
@@ -204,7 +268,7 @@ mod tests {
         assert!(stored.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{stored}");
         let check = |hashing: Arc<Hashing>, text: &str, stored: Option<&str>| {
             let (password, stored) = (password(text), stored.map(str::to_owned));
-            async move { hashing.check(password, stored).await.expect("checks") }
+            async move { hashing.check(password, stored, "ada").await.expect("checks") }
         };
         let weak = Arc::new(weak);
         assert_eq!(check(weak.clone(), "tea at four", Some(&stored)).await, Checked::Right { stronger: None });
@@ -215,5 +279,24 @@ mod tests {
             panic!("a weak hash is made anew");
         };
         assert!(stronger.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stronger}");
+    }
+
+    #[test]
+    fn who_is_not_there_costs_what_users_cost() {
+        let hashing = Hashing::new(&Settings::default(), Random::seeded(1)).expect("parameters");
+        let costs = |hashing: &Hashing| {
+            let of = |number: i32| hashing.stand_ins.of(&number.to_string());
+            let cheap = (0..1_000).filter(|number| of(*number).starts_with("$argon2id$v=19$m=19456,t=2,p=1$")).count();
+            (0..1_000).for_each(|number| assert!(PasswordHash::new(&of(number)).is_ok()));
+            cheap
+        };
+        assert_eq!(costs(&hashing), 1_000);
+        let stored = |cost: &str| format!("{cost}$c2FsdHNhbHQ$dGFndGFndGFn");
+        let (old, new) = (stored("$argon2id$v=19$m=19456,t=2,p=1"), stored("$argon2id$v=19$m=65536,t=3,p=1"));
+        hashing.learn(&[old.clone(), new, old.clone(), old]);
+        assert!((650..850).contains(&costs(&hashing)), "three of four");
+        assert_eq!(hashing.stand_ins.of("ada"), hashing.stand_ins.of("ada"));
+        hashing.learn(&[]);
+        assert!((650..850).contains(&costs(&hashing)), "as before");
     }
 }

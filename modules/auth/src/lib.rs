@@ -17,6 +17,7 @@ mod listing;
 mod logins;
 mod mail;
 mod password;
+mod password_rules;
 mod personal;
 mod place;
 mod proof;
@@ -30,6 +31,7 @@ mod sessions;
 mod settings;
 mod signing;
 mod throttle;
+mod turns;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -53,10 +55,12 @@ pub use signing::{NewKey, rotate_keys};
 
 use hashing::Hashing;
 use mail::Post;
+use password_rules::PasswordRules;
 use rate::Rate;
 use refresh_token::RefreshKeys;
 use root::{Root, Seal};
 use signing::SigningKeys;
+use turns::Turns;
 
 const ON_SQLITE: diesel_migrations::EmbeddedMigrations = embedded!("../../migrations/auth/sqlite");
 const ON_MYSQL: diesel_migrations::EmbeddedMigrations = embedded!("../../migrations/auth/mysql");
@@ -87,7 +91,8 @@ pub enum AuthOpenError {
     },
     /// The file holds no signing key.
     #[error(
-        "{0} is not an Ed25519 key in PKCS#8; restore it, or remove it to have a new one made and all users log in again"
+        "{0} is not a signing key, or is encrypted with another root secret; restore both, or remove it to have a new one \
+         made and all users log in again"
     )]
     Key(PathBuf),
     /// The file does not hold the secret that all others come from.
@@ -98,7 +103,7 @@ pub enum AuthOpenError {
     Root(PathBuf),
     /// The database was written with another secret.
     #[error(
-        "auth-root.key in {0} is not the one that this database was written with: copy it from the process that wrote it, \
+        "{0} is not the root secret that this database was written with: copy it from the process that wrote it, \
          or from before"
     )]
     OtherRoot(PathBuf),
@@ -118,6 +123,7 @@ pub struct Users {
     keys: SigningKeys,
     refresh_keys: RefreshKeys,
     hashing: Hashing,
+    password_rules: PasswordRules,
     /// Hashes the codes that are sent.
     code_key: hmac::Key,
     code_rate: Rate,
@@ -126,6 +132,7 @@ pub struct Users {
     post: Post,
     /// Hides the addresses whose failed logins are counted.
     account_key: hmac::Key,
+    turns: Turns,
     login_rate: Rate,
     registration_rate: Rate,
     /// By id and by address.
@@ -161,16 +168,20 @@ impl Users {
         settings.check().map_err(AuthOpenError::Settings)?;
         let refused = || AuthOpenError::Settings("argon2 does not take its parameters".to_owned());
         let hashing = Hashing::new(&settings, random.clone()).ok_or_else(refused)?;
-        let keys = SigningKeys::open(data_dir, &random)?;
-        let root = Root::open(data_dir, &random)?;
+        let password_rules = PasswordRules::of(&settings).map_err(AuthOpenError::Settings)?;
+        let root_path = settings.root_path(data_dir);
+        let root = Root::open(&root_path, &random)?;
+        let keys = SigningKeys::open(data_dir, &root, &random)?;
         let post = Post::of(&settings.mail).map_err(AuthOpenError::Settings)?;
         let no_seal = || AuthOpenError::Settings("no key to encrypt with".to_owned());
         let (mail_seal, code_key) = (root.seal("auth/mail/1").ok_or_else(no_seal)?, root.derive("auth/code/1"));
         let factor_seal = root.seal("auth/totp/1").ok_or_else(no_seal)?;
         if !database.is_read_only() {
-            bootstrap::check_root(&database, &root, data_dir)?;
+            bootstrap::check_root(&database, &root, &root_path)?;
             bootstrap::prepare(&database, data_dir, clock.now(), &random)?;
+            bootstrap::learn_costs(&database, &hashing)?;
         }
+        let turns = Turns::new(hashing.at_once().min(throttle::AT_ONCE), settings.hashing_waiting);
         let (refresh_keys, data_dir) = (RefreshKeys::of(&root), data_dir.to_owned());
         let account_key = root.derive("auth/account/1");
         let no_memory = || AuthOpenError::Settings("the places of requests cannot be remembered".to_owned());
@@ -185,12 +196,14 @@ impl Users {
             keys,
             refresh_keys,
             hashing,
+            password_rules,
             code_key,
             code_rate,
             mail_seal,
             factor_seal,
             post,
             account_key,
+            turns,
             login_rate,
             registration_rate,
             known,
@@ -220,6 +233,13 @@ impl Users {
         // Only events with a number are forgotten, and nobody may be reading them.
         outbox::number_all::<AuthError>(&self.database).await?;
         self.database.write_in(Lane::Continuation, prune).await
+    }
+
+    /// Takes note of what stored passwords cost to check, so that an address that nobody has takes as long to refuse.
+    pub async fn learn_costs(&self) -> Result<(), AuthError> {
+        let stored = self.database.read(users::some_hashes).await?;
+        self.hashing.learn(&stored);
+        Ok(())
     }
 
     /// Reads the keys that sign tokens again, which somebody may have rotated, and removes those that nobody needs.

@@ -9,13 +9,13 @@ use emporium_kernel::Call;
 use serde_json::json;
 
 use crate::factor::FactorCode;
-use crate::hashing::Checked;
 use crate::password::Password;
+use crate::proof::Verified;
 use crate::refresh_token::RefreshToken;
 use crate::secret::Secret;
 use crate::sessions::{self, Granted, NewSession, Rotated, Rotation};
 use crate::throttle::{self, Admitted, Attempt};
-use crate::{Users, place, users};
+use crate::{Users, place};
 
 /// What a client uses from now on.
 pub(crate) struct Tokens {
@@ -29,8 +29,7 @@ pub(crate) struct Tokens {
 }
 
 impl Users {
-    /// Begins a session. An unknown address, a wrong password and a disabled user get the same answer after the same
-    /// work; after some of them in a row, even the right password has to wait. Who has a second factor shows it as well.
+    /// Begins a session. Who has a second factor shows it as well.
     pub(crate) async fn login(
         &self,
         call: &Call,
@@ -40,14 +39,8 @@ impl Users {
     ) -> Result<Tokens, AuthError> {
         let attempt = self.attempt(&email, call);
         self.login_rate.take(&attempt.place, attempt.now)?;
-        let admitted = self.admit(&attempt).await?;
-        let found = self.database.read(move |db| users::credentials(db, &email)).await?;
-        let hash = found.as_ref().map(|credentials| credentials.hash.clone());
-        let verdict = self.hashing.check(password, hash).await?;
-        let (Some(checked), Checked::Right { stronger }) = (found, verdict) else {
-            self.database.write(move |db| throttle::failed(db, &attempt, &admitted)).await?;
-            return Err(AuthError::InvalidCredentials);
-        };
+        let verified = self.verify_password(&attempt, email, password).await?;
+        let Verified { admitted, credentials: checked, stronger } = verified;
         let shown = match self.show_factor(call, &checked.user, code).await {
             Ok(shown) => shown,
             Err(error) => {

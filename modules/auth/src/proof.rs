@@ -20,7 +20,38 @@ pub(crate) struct Proof {
     checked: Credentials,
 }
 
+/// A password that was right.
+pub(crate) struct Verified {
+    pub(crate) admitted: Admitted,
+    pub(crate) credentials: Credentials,
+    /// A new hash of it, when the stored one is weaker than what is now asked for.
+    pub(crate) stronger: Option<String>,
+}
+
 impl Users {
+    /// Checks a password against what is stored for an address. An unknown address, a wrong password and a disabled user
+    /// get the same answer after the same work; after some of them in a row, even the right password has to wait.
+    pub(crate) async fn verify_password(
+        &self,
+        attempt: &Attempt,
+        email: Email,
+        password: Password,
+    ) -> Result<Verified, AuthError> {
+        self.hashing.has_room()?;
+        let _turn = self.turns.take(attempt).await?;
+        let admitted = self.admit(attempt).await?;
+        let found = self.database.read(move |db| users::credentials(db, &email)).await?;
+        let stored = found.as_ref().map(|credentials| credentials.hash.clone());
+        match (found, self.hashing.check(password, stored, &attempt.account).await?) {
+            (Some(credentials), Checked::Right { stronger }) => Ok(Verified { admitted, credentials, stronger }),
+            _ => {
+                let failed = attempt.clone();
+                self.database.write(move |db| throttle::failed(db, &failed, &admitted)).await?;
+                Err(AuthError::InvalidCredentials)
+            }
+        }
+    }
+
     /// Checks the password of a user who is logged in. Wrong ones make the next try wait, as at a login.
     pub(crate) async fn prove(
         &self,
@@ -31,14 +62,7 @@ impl Users {
         let user = self.user(FindUser::Id(user)).await?;
         let email = Email::parse(&user.email).ok_or(AuthError::InvalidCredentials)?;
         let attempt = self.attempt(&email, call);
-        let admitted = self.admit(&attempt).await?;
-        let found = self.database.read(move |db| users::credentials(db, &email)).await?;
-        let stored = found.as_ref().map(|credentials| credentials.hash.clone());
-        let verdict = self.hashing.check(password, stored).await?;
-        let (Some(checked), Checked::Right { .. }) = (found, verdict) else {
-            self.database.write(move |db| throttle::failed(db, &attempt, &admitted)).await?;
-            return Err(AuthError::InvalidCredentials);
-        };
+        let Verified { admitted, credentials: checked, .. } = self.verify_password(&attempt, email, password).await?;
         Ok(Proof { user, session, attempt, admitted, checked })
     }
 }

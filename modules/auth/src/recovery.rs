@@ -56,7 +56,7 @@ impl Users {
     ) -> Result<(), AuthError> {
         let login = self.attempt(&email, call);
         self.code_rate.take(&login.place, login.now)?;
-        // Five tries a code and ten codes a day are for all strangers together.
+        // Five tries a code and six codes a day are for all strangers together.
         let attempt = Attempt { account: self.code_account_of(&email), apart: true, ..login.clone() };
         let admitted = self.admit(&attempt).await?;
         let wanted = FindUser::Email(email);
@@ -105,7 +105,7 @@ impl Users {
         allowed: impl Fn(&mut Db) -> Done<()> + Send + 'static,
     ) -> Result<(), AuthError> {
         let email = Email::parse(&user.email).ok_or(Outage::Internal)?;
-        password.check_against(&self.settings, &email, &user.name)?;
+        self.password_rules.check(&password, &email, &user.name)?;
         let (account, now) = (self.account_of(&email), self.clock.now());
         let hash = self.hashing.hash(password.into_password()).await?;
         let (told, command) = (self.letter(&user, Content::PasswordChanged, now)?, self.random.token::<16>());
@@ -291,9 +291,9 @@ fn wishes(db: &mut Db) -> Done<Vec<Wish>> {
     Ok(code_request::table.select(columns).order(code_request::created_at).limit(AT_ONCE).load(db)?)
 }
 
-/// Forgets wishes that nobody answered in the time that a code is good.
+/// Forgets wishes that nobody answered in the time that a code is good, and when codes were sent, after a day.
 pub(crate) fn prune(db: &mut Db, now: Timestamp) -> Done<()> {
     let oldest = now.minus(GOOD).micros();
     diesel::delete(code_request::table.filter(code_request::created_at.lt(oldest))).execute(db)?;
-    Ok(())
+    codes::prune(db, now)
 }

@@ -1,4 +1,4 @@
-//! The secret of this shop that all others are derived from, but for the keys that sign tokens.
+//! The secret of this shop that all others are derived from, or encrypted with.
 
 use std::path::Path;
 
@@ -10,24 +10,21 @@ use emporium_kernel::{Random, secret_file};
 
 use crate::AuthOpenError;
 
-/// The file in the data folder: 32 random bytes.
-const FILE: &str = "auth-root.key";
 const BYTES: usize = 32;
 
 /// The secret.
 pub(crate) struct Root(hmac::Key);
 
 impl Root {
-    /// Reads it; makes and stores one at the first start.
-    pub(crate) fn open(data_dir: &Path, random: &Random) -> Result<Self, AuthOpenError> {
-        let path = data_dir.join(FILE);
-        let at = |source| AuthOpenError::File { path: path.clone(), source };
-        if secret_file::read(&path).map_err(at)?.is_none() {
-            secret_file::make(&path, &random.bytes::<BYTES>()).map_err(at)?;
+    /// Reads it: 32 random bytes; makes and stores them at the first start.
+    pub(crate) fn open(path: &Path, random: &Random) -> Result<Self, AuthOpenError> {
+        let at = |source| AuthOpenError::File { path: path.to_owned(), source };
+        if secret_file::read(path).map_err(at)?.is_none() {
+            secret_file::make(path, &random.bytes::<BYTES>()).map_err(at)?;
         }
-        let stored = secret_file::read(&path).map_err(at)?.unwrap_or_default();
+        let stored = secret_file::read(path).map_err(at)?.unwrap_or_default();
         if stored.len() != BYTES {
-            return Err(AuthOpenError::Root(path));
+            return Err(AuthOpenError::Root(path.to_owned()));
         }
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &stored)))
     }
@@ -42,7 +39,7 @@ impl Root {
         hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&self.0, purpose.as_bytes()).as_ref())
     }
 
-    /// A key that hides texts in the database.
+    /// A key that hides texts.
     pub(crate) fn seal(&self, purpose: &'static str) -> Option<Seal> {
         let bytes = hmac::sign(&self.0, purpose.as_bytes());
         let key = UnboundKey::new(&AES_256_GCM, bytes.as_ref()).ok()?;
@@ -50,7 +47,7 @@ impl Root {
     }
 }
 
-/// Hides texts in the database: AES-256-GCM with a random nonce, bound to what they are for and to their row.
+/// Hides texts: AES-256-GCM with a random nonce, bound to what they are for and to their row.
 pub(crate) struct Seal {
     key: LessSafeKey,
     purpose: &'static str,
@@ -87,8 +84,9 @@ mod tests {
     #[test]
     fn what_is_hidden_is_read_again_for_its_own_row_alone() {
         let folder = tempfile::tempdir().expect("a folder");
-        let root = Root::open(folder.path(), &Random::seeded(1)).expect("makes one");
-        let again = Root::open(folder.path(), &Random::seeded(2)).expect("the same");
+        let path = folder.path().join("root");
+        let root = Root::open(&path, &Random::seeded(1)).expect("makes one");
+        let again = Root::open(&path, &Random::seeded(2)).expect("the same");
         let (seal, same) = (root.seal("mail").expect("a key"), again.seal("mail").expect("a key"));
         let sealed = seal.close("a", "123456", &Random::seeded(3)).expect("closes");
         assert!(!sealed.contains("123456"));

@@ -79,8 +79,15 @@ diesel::table! {
         expires_at -> BigInt,
         tries -> BigInt,
         sent_at -> BigInt,
-        sends -> BigInt,
-        day_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    code_sent (user_id, purpose, known, sent_at) {
+        user_id -> Text,
+        purpose -> Text,
+        known -> Integer,
+        sent_at -> BigInt,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can be configured of auth.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use emporium_auth_api::MAX_LIFETIME_SECS;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub argon2_lanes: u32,
     /// Characters that a new password has at least; 8 to 64.
     pub password_characters: u32,
+    /// A file of passwords that nobody may set, one a line, besides those that are bundled; empty for none.
+    pub password_blocklist: String,
     /// How many passwords are hashed at the same time; 0 for as many as there are cores.
     pub hashing_at_once: usize,
     /// How many more may wait for that; the next is told to come back (503).
@@ -44,6 +47,8 @@ pub struct Settings {
     pub token_cookie: String,
     /// Roles that only a session has in which a second factor was shown.
     pub require_totp: BTreeSet<Role>,
+    /// The file of the root secret; empty for `auth-root.key` in the data folder.
+    pub root_file: String,
     /// How mail leaves.
     pub mail: MailSettings,
     #[serde(skip)]
@@ -126,6 +131,7 @@ impl MailSettings {
     }
 }
 
+const ROOT_FILE: &str = "auth-root.key";
 const DAY_SECS: u32 = 24 * 60 * 60;
 const LEAST_MEMORY_KIB: u32 = 19_456;
 const MOST_MEMORY_KIB: u32 = 1024 * 1024;
@@ -142,6 +148,7 @@ impl Default for Settings {
             argon2_passes: LEAST_PASSES,
             argon2_lanes: 1,
             password_characters: 8,
+            password_blocklist: String::new(),
             hashing_at_once: 0,
             hashing_waiting: 32,
             logins_a_minute: 300,
@@ -149,6 +156,7 @@ impl Default for Settings {
             verify_email: false,
             token_cookie: String::new(),
             require_totp: BTreeSet::new(),
+            root_file: String::new(),
             mail: MailSettings::default(),
             cheap_hashes: false,
         }
@@ -189,6 +197,11 @@ impl Settings {
             );
         }
         Post::of(&self.mail).map(drop)
+    }
+
+    /// Where the root secret is, which refresh tokens, codes and the encryption of all other secrets come from.
+    pub fn root_path(&self, data_dir: &Path) -> PathBuf {
+        if self.root_file.is_empty() { data_dir.join(ROOT_FILE) } else { PathBuf::from(&self.root_file) }
     }
 
     pub(crate) fn session_life(&self) -> Duration {

@@ -3,7 +3,8 @@
 //! Each is a file of its own in the data folder, whose name says from when on it signs: `auth-signing.key` from the
 //! beginning, `auth-signing-1800000000.key` from that second since the epoch. A new key is published for as long as
 //! anybody may keep the published ones before it signs, and an old one as long as anything that it signed is good. So
-//! nothing but the clock decides, and processes that share the folder decide alike.
+//! nothing but the clock decides, and processes that share the folder decide alike. The files are encrypted with a key that comes
+//! from the root secret, each for its own name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::Serialize;
 
 use crate::AuthOpenError;
+use crate::root::{Root, Seal};
+use crate::settings::Settings;
 
 const FIRST_FILE: &str = "auth-signing.key";
 const PREFIX: &str = "auth-signing-";
@@ -35,8 +38,15 @@ const LAG: Duration = Duration::from_secs(MAX_LIFETIME_SECS as u64 + 5 * 60);
 
 /// All keys there are.
 pub(crate) struct SigningKeys {
-    folder: PathBuf,
+    files: Files,
     ring: RwLock<Arc<Ring>>,
+}
+
+/// Where the keys are.
+struct Files {
+    folder: PathBuf,
+    seal: Seal,
+    random: Random,
 }
 
 /// Keys by the second from which they sign. There is always one.
@@ -60,12 +70,14 @@ pub struct NewKey {
 
 impl SigningKeys {
     /// Reads the keys; makes and stores one at the first start.
-    pub(crate) fn open(data_dir: &Path, random: &Random) -> Result<Self, AuthOpenError> {
-        if files(data_dir)?.is_empty() {
-            make(&data_dir.join(FIRST_FILE), random)?;
+    pub(crate) fn open(data_dir: &Path, root: &Root, random: &Random) -> Result<Self, AuthOpenError> {
+        let files = Files::of(data_dir, root, random)?;
+        match files.list()? {
+            list if list.is_empty() => drop(files.make(&data_dir.join(FIRST_FILE))?),
+            list => list.values().try_for_each(|path| files.hide(path))?,
         }
-        let ring = RwLock::new(Arc::new(Ring::read(data_dir)?));
-        Ok(Self { folder: data_dir.to_owned(), ring })
+        let ring = RwLock::new(Arc::new(Ring::read(&files)?));
+        Ok(Self { files, ring })
     }
 
     fn ring(&self) -> Arc<Ring> {
@@ -74,7 +86,7 @@ impl SigningKeys {
 
     /// Reads the keys again, which others may have made or removed. Where that fails, those that are known go on.
     pub(crate) fn refresh(&self) {
-        match Ring::read(&self.folder) {
+        match Ring::read(&self.files) {
             Ok(ring) => *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring),
             Err(error) => tracing::error!(%error, "the keys that sign tokens cannot be read again"),
         }
@@ -83,7 +95,7 @@ impl SigningKeys {
     /// Removes the keys whose last tokens have ended.
     pub(crate) fn prune(&self, now: Timestamp) {
         for from in self.ring().retired(now) {
-            let path = self.folder.join(name(from));
+            let path = self.files.folder.join(name(from));
             match secret_file::remove(&path) {
                 Ok(()) => tracing::info!(file = %path.display(), "a key that signed tokens was removed"),
                 Err(error) => tracing::warn!(file = %path.display(), %error, "an old key cannot be removed"),
@@ -111,19 +123,15 @@ impl SigningKeys {
 }
 
 impl Ring {
-    fn read(folder: &Path) -> Result<Self, AuthOpenError> {
+    fn read(files: &Files) -> Result<Self, AuthOpenError> {
         let mut keys = BTreeMap::new();
-        for (from, path) in files(folder)? {
-            let at = |source| AuthOpenError::File { path: path.clone(), source };
+        for (from, path) in files.list()? {
             // One that is gone since its name was read was old.
-            if let Some(stored) = secret_file::read(&path).map_err(at)? {
-                let key = SigningKey::of(&stored).ok_or_else(|| AuthOpenError::Key(path.clone()))?;
-                keys.insert(from, key);
-            }
+            keys.extend(files.read(&path)?.map(|key| (from, key)));
         }
         match keys.is_empty() {
             false => Ok(Self(keys)),
-            true => Err(AuthOpenError::Key(folder.join(FIRST_FILE))),
+            true => Err(AuthOpenError::Key(files.folder.join(FIRST_FILE))),
         }
     }
 
@@ -173,44 +181,86 @@ fn begin(name: &str) -> Option<i64> {
     name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok().filter(|from| *from > 0)
 }
 
-/// The files of keys, the oldest first.
-fn files(folder: &Path) -> Result<BTreeMap<i64, PathBuf>, AuthOpenError> {
-    let at = |source| AuthOpenError::File { path: folder.to_owned(), source };
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(at(error)),
-    };
-    let mut found = BTreeMap::new();
-    for entry in entries {
-        let path = entry.map_err(at)?.path();
-        let from = path.file_name().and_then(|name| name.to_str()).and_then(begin);
-        found.extend(from.map(|from| (from, path)));
+impl Files {
+    fn of(folder: &Path, root: &Root, random: &Random) -> Result<Self, AuthOpenError> {
+        let no_seal = || AuthOpenError::Settings("no key to encrypt with".to_owned());
+        let seal = root.seal("auth/signing/1").ok_or_else(no_seal)?;
+        Ok(Self { folder: folder.to_owned(), seal, random: random.clone() })
     }
-    Ok(found)
+
+    /// By the second from which they sign, the oldest first.
+    fn list(&self) -> Result<BTreeMap<i64, PathBuf>, AuthOpenError> {
+        let at = |source| AuthOpenError::File { path: self.folder.clone(), source };
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) => return Err(at(error)),
+        };
+        let mut found = BTreeMap::new();
+        for entry in entries {
+            let path = entry.map_err(at)?.path();
+            found.extend(begin(file_name(&path)).map(|from| (from, path)));
+        }
+        Ok(found)
+    }
+
+    /// The key in a file; `None` when there is no such file.
+    fn read(&self, path: &Path) -> Result<Option<SigningKey>, AuthOpenError> {
+        let at = |source| AuthOpenError::File { path: path.to_owned(), source };
+        let Some(stored) = secret_file::read(path).map_err(at)? else { return Ok(None) };
+        let text = String::from_utf8(stored).ok().and_then(|sealed| self.seal.open(file_name(path), sealed.trim()));
+        let pkcs8 = text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        let key = pkcs8.and_then(|pkcs8| SigningKey::of(&pkcs8)).ok_or_else(|| AuthOpenError::Key(path.to_owned()))?;
+        Ok(Some(key))
+    }
+
+    /// Makes a key, unless another process has just made one of that name.
+    fn make(&self, path: &Path) -> Result<SigningKey, AuthOpenError> {
+        let at = |source| AuthOpenError::File { path: path.to_owned(), source };
+        let broken = || AuthOpenError::Key(path.to_owned());
+        let made = Ed25519KeyPair::from_seed_unchecked(&self.random.bytes::<32>()).ok();
+        let made = made.and_then(|pair| pair.to_pkcs8().ok()).ok_or_else(broken)?;
+        let sealed = self.sealed(path, made.as_ref()).ok_or_else(broken)?;
+        secret_file::make(path, sealed.as_bytes()).map_err(at)?;
+        self.read(path)?.ok_or_else(broken)
+    }
+
+    /// Encrypts a key that somebody put there as it is, in PKCS#8, or that an earlier version stored so.
+    fn hide(&self, path: &Path) -> Result<(), AuthOpenError> {
+        let at = |source| AuthOpenError::File { path: path.to_owned(), source };
+        let Some(stored) = secret_file::read(path).map_err(at)? else { return Ok(()) };
+        match SigningKey::of(&stored).and_then(|_| self.sealed(path, &stored)) {
+            Some(sealed) => secret_file::write(path, sealed.as_bytes()).map_err(at),
+            None => Ok(()),
+        }
+    }
+
+    fn sealed(&self, path: &Path, pkcs8: &[u8]) -> Option<String> {
+        self.seal.close(file_name(path), &URL_SAFE_NO_PAD.encode(pkcs8), &self.random)
+    }
 }
 
-/// Makes a key, unless another process has just made one of that name.
-fn make(path: &Path, random: &Random) -> Result<SigningKey, AuthOpenError> {
-    let at = |source| AuthOpenError::File { path: path.to_owned(), source };
-    let broken = || AuthOpenError::Key(path.to_owned());
-    let made = Ed25519KeyPair::from_seed_unchecked(&random.bytes::<32>()).ok();
-    let stored = made.and_then(|pair| pair.to_pkcs8().ok()).ok_or_else(broken)?;
-    secret_file::make(path, stored.as_ref()).map_err(at)?;
-    let kept = secret_file::read(path).map_err(at)?.unwrap_or_default();
-    SigningKey::of(&kept).ok_or_else(broken)
+fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 /// Makes a key that follows those in `data_dir`. Running processes see it within seconds, publish it at once, and sign with
 /// it six minutes later. With `at_once` it signs as soon as they see it, and the others are removed: every token that was given
 /// is refused, and clients have to refresh theirs.
-pub fn rotate_keys(data_dir: &Path, now: Timestamp, random: &Random, at_once: bool) -> Result<NewKey, AuthOpenError> {
-    let before = files(data_dir)?;
+pub fn rotate_keys(
+    settings: &Settings,
+    data_dir: &Path,
+    now: Timestamp,
+    random: &Random,
+    at_once: bool,
+) -> Result<NewKey, AuthOpenError> {
+    let files = Files::of(data_dir, &Root::open(&settings.root_path(data_dir), random)?, random)?;
+    let before = files.list()?;
     // Two in one second would be one, and a clock that was set back makes none that is older than the newest.
     let newest = before.keys().next_back().copied().unwrap_or(0);
     let wanted = if at_once { now } else { now.plus(LEAD) };
     let from = wanted.seconds().max(newest.saturating_add(1)).max(1);
-    let made = make(&data_dir.join(name(from)), random)?;
+    let made = files.make(&data_dir.join(name(from)))?;
     for path in before.values().filter(|_| at_once) {
         secret_file::remove(path).map_err(|source| AuthOpenError::File { path: path.clone(), source })?;
     }
@@ -225,15 +275,24 @@ mod tests {
         Timestamp::from_micros(secs * 1_000_000)
     }
 
+    fn open(folder: &Path) -> Result<SigningKeys, AuthOpenError> {
+        let random = Random::seeded(1);
+        let root = Root::open(&Settings::for_tests().root_path(folder), &random)?;
+        SigningKeys::open(folder, &root, &random)
+    }
+
+    fn rotate(folder: &Path, now: Timestamp, at_once: bool) -> NewKey {
+        rotate_keys(&Settings::for_tests(), folder, now, &Random::seeded(2), at_once).expect("makes another")
+    }
+
     #[test]
     fn a_key_is_published_before_it_signs_and_as_long_as_its_tokens_are_good() {
         let folder = tempfile::tempdir().expect("a folder");
-        let random = Random::seeded(1);
-        let keys = SigningKeys::open(folder.path(), &random).expect("makes one");
+        let keys = open(folder.path()).expect("makes one");
         let kids = |now| keys.key_set(at(now)).keys.into_iter().map(|key| key.kid).collect::<Vec<_>>();
         let signing = |now| keys.ring().signing(at(now)).map(|key| key.public.kid.clone());
         let first = kids(1_000)[0].clone();
-        let next = rotate_keys(folder.path(), at(1_000), &random, false).expect("makes another");
+        let next = rotate(folder.path(), at(1_000), false);
         assert_eq!(next.signs_from, at(1_360));
         assert_eq!(kids(1_001), std::slice::from_ref(&first), "nobody has looked yet");
         keys.refresh();
@@ -253,14 +312,32 @@ mod tests {
     #[test]
     fn a_key_that_is_to_sign_at_once_is_the_only_one() {
         let folder = tempfile::tempdir().expect("a folder");
-        let random = Random::seeded(1);
-        let keys = SigningKeys::open(folder.path(), &random).expect("makes one");
-        let next = rotate_keys(folder.path(), at(1_000), &random, true).expect("makes another");
-        let again = rotate_keys(folder.path(), at(1_000), &random, true).expect("and another");
+        let keys = open(folder.path()).expect("makes one");
+        let next = rotate(folder.path(), at(1_000), true);
+        let again = rotate_keys(&Settings::for_tests(), folder.path(), at(1_000), &Random::seeded(3), true)
+            .expect("and another");
         assert!(next.kid != again.kid && again.signs_from == at(1_001));
         keys.refresh();
         let set = keys.key_set(at(1_001));
         assert_eq!(set.keys.into_iter().map(|key| key.kid).collect::<Vec<_>>(), [again.kid]);
+    }
+
+    #[test]
+    fn no_key_is_stored_as_it_is_and_each_opens_its_own_file_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FIRST_FILE);
+        // As somebody brought it.
+        let pkcs8 = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key").to_pkcs8().expect("bytes");
+        secret_file::write(&path, pkcs8.as_ref()).expect("writes");
+        let kid = SigningKey::of(pkcs8.as_ref()).expect("a key").public.kid;
+        let keys = open(folder.path()).expect("opens");
+        assert_eq!(keys.key_set(at(1)).keys[0].kid, kid);
+        let stored = secret_file::read(&path).expect("reads").expect("is there");
+        let seed = [7; 32];
+        assert!(SigningKey::of(&stored).is_none() && !stored.windows(32).any(|bytes| bytes == seed));
+        assert_eq!(open(folder.path()).expect("opens again").key_set(at(1)).keys[0].kid, kid);
+        secret_file::write(&folder.path().join("auth-signing-5.key"), &stored).expect("writes");
+        assert!(matches!(open(folder.path()), Err(AuthOpenError::Key(path)) if path.ends_with("auth-signing-5.key")));
     }
 
     #[test]

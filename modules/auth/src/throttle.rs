@@ -16,7 +16,9 @@ use crate::schema::{known_place, login_failure};
 
 /// Failures in a row at one place that cost nothing.
 const FREE: i64 = 5;
-/// The same for all unknown places together.
+/// Passwords that are tried at the same moment at one place, at most: so many more than [`FREE`] may be wrong.
+pub(crate) const AT_ONCE: usize = 4;
+/// Failures in a row at all unknown places together that cost nothing.
 const FREE_ELSEWHERE: i64 = 20;
 /// So many failures in a row stop a place, or all unknown ones, until the owner logs in from another one or sets a new
 /// password (NIST SP 800-63B-4 section 3.2.2).

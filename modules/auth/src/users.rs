@@ -11,6 +11,8 @@ use emporium_kernel::{Role, Timestamp};
 use crate::Done;
 use crate::schema::{bootstrap, user_roles, users};
 
+const SOME: i64 = 1_000;
+
 /// A user to be.
 #[derive(Clone)]
 pub(crate) struct NewUser {
@@ -127,6 +129,11 @@ pub(crate) fn credentials(db: &mut Db, email: &Email) -> Done<Option<Credentials
         .first(db)
         .optional()?;
     Ok(row.map(|(id, hash, version)| Credentials { user: UserId::stored(id), hash, version }))
+}
+
+/// The password hashes of some users, the same as long as nobody comes or goes, whenever they were made.
+pub(crate) fn some_hashes(db: &mut Db) -> Done<Vec<String>> {
+    Ok(users::table.select(users::password_hash).order(users::email).limit(SOME).load(db)?)
 }
 
 /// Whether the user may still log in with the credentials that were checked: not disabled, no other password set. Then

@@ -4,7 +4,7 @@ mod common;
 
 use actix_web::test::TestRequest;
 use common::{House, PASSWORD, Reply};
-use emporium_auth::{MailTransport, Settings};
+use emporium_auth::Settings;
 use emporium_auth_api::{Auth, KeyHash};
 use emporium_kernel::{Authenticator, Call, Freshness, Role, Unauthenticated};
 use serde_json::{Value, json};
@@ -135,18 +135,11 @@ async fn bad_wishes_name_their_field() {
 
 #[actix_web::test]
 async fn whoever_sets_a_new_password_by_mail_starts_without_keys() {
-    let mut settings = Settings::for_tests();
-    settings.mail.transport = MailTransport::Staff;
-    let house = House::with(settings);
+    let house = House::with_mail(Settings::for_tests()).await;
     let token = staff(&house, "ann@example.com", Role::Staff).await;
     let key = make(&house, &token, json!({"name": "k", "scopes": ["orders:read"]})).await.text("key");
     house.post("/v1/auth/password/forgot", json!({"email": "ann@example.com"})).await;
-    house.users.send_mail().await.expect("goes out");
-    let mail = house.as_user("GET", "/v1/admin/mail", &token).await;
-    let letters = mail.body["data"].as_array().expect("rows").iter();
-    let text = letters.filter_map(|mail| mail["text"].as_str()).find(|text| text.contains("new password is"));
-    let words = text.expect("a code").split(|c: char| !c.is_ascii_digit());
-    let code = words.filter(|word| word.len() == 6).collect::<String>();
+    let code = house.code().await;
     let reset = json!({"email": "ann@example.com", "code": code, "new_password": "coffee at five o'clock"});
     assert_eq!(house.post("/v1/auth/password/reset", reset).await.status, 204);
     let answer = house.verifier.authenticate(key, Freshness::Now).await;

@@ -254,20 +254,11 @@ async fn whoever_is_stopped_by_a_strangers_guesses_is_helped_by_an_admin() {
 
 #[actix_web::test]
 async fn a_mailed_code_sets_the_password_and_leaves_the_factor() {
-    let mut settings = Settings::for_tests();
-    settings.mail.transport = emporium_auth::MailTransport::Staff;
-    let house = House::with(settings);
+    let house = House::with_mail(Settings::for_tests()).await;
     let token = house.arrive(ADA).await.text("access_token");
     let (authenticator, _) = enrolled(&house, &token).await;
-    house.user("sam@example.com", &[Role::Staff]).await;
     assert_eq!(house.post("/v1/auth/password/forgot", json!({"email": ADA})).await.status, 202);
-    house.users.send_mail().await.expect("goes out");
-    let staff = house.login("sam@example.com", PASSWORD).await.text("access_token");
-    let mail = house.as_user("GET", "/v1/admin/mail", &staff).await;
-    let letters = mail.body["data"].as_array().expect("rows").iter();
-    let text = letters.filter_map(|mail| mail["text"].as_str()).find(|text| text.contains("new password is"));
-    let words = text.expect("a code").split(|c: char| !c.is_ascii_digit());
-    let code = words.filter(|word| word.len() == 6).collect::<String>();
+    let code = house.code().await;
     let new = "coffee at five o'clock";
     let reset = json!({"email": ADA, "code": code, "new_password": new});
     assert_eq!(house.post("/v1/auth/password/reset", reset).await.status, 204);

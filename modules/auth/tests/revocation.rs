@@ -217,6 +217,32 @@ async fn a_token_that_nobody_can_answer_for_passes_for_a_minute() {
     assert_eq!(verifier.authenticate(token, Freshness::Recent).await, unknown);
 }
 
+#[actix_web::test]
+async fn nobody_changes_anything_with_a_token_or_key_that_nobody_can_answer_for() {
+    let house = House::new();
+    house.user(ADA, &[Role::Staff]).await;
+    let token = house.login(ADA, PASSWORD).await.text("access_token");
+    let key = key_of(&house, &token).await;
+    let watched = Watched { users: house.users.clone(), asked: AtomicUsize::new(0), down: AtomicBool::new(false) };
+    let watched = Arc::new(watched);
+    let verifier = Verifier::new(watched.clone(), house.clock.clone());
+    let ask = async |secret: &String| verifier.authenticate(secret.clone(), Freshness::Soon).await.map(drop);
+    assert_eq!((ask(&token).await, ask(&key).await), (Ok(()), Ok(())));
+    watched.down.store(true, Ordering::SeqCst);
+    house.pass(2);
+    assert_eq!((ask(&token).await, ask(&key).await), (Ok(()), Ok(())), "they were good a moment ago");
+    house.pass(1);
+    let unknown = Err(Unauthenticated::Unknown(Outage::Unreachable));
+    assert_eq!((ask(&token).await, ask(&key).await), (unknown, unknown));
+}
+
+/// An API key of whoever the token is.
+async fn key_of(house: &House, token: &str) -> String {
+    let body = json!({"name": "k", "scopes": ["orders:read"], "current_password": PASSWORD});
+    let ask = actix_web::test::TestRequest::post().uri("/v1/admin/api-keys").set_json(body);
+    house.send(ask.insert_header(("Authorization", format!("Bearer {token}")))).await.text("key")
+}
+
 /// Auth that answers for a token only when it is told to, and may withdraw its key meanwhile.
 struct Slow {
     users: Arc<Users>,
@@ -310,9 +336,7 @@ async fn while_nobody_can_be_asked_a_key_passes_for_a_minute_where_nothing_is_at
     let house = House::new();
     house.user(ADA, &[Role::Staff]).await;
     let token = house.login(ADA, PASSWORD).await.text("access_token");
-    let body = json!({"name": "k", "scopes": ["orders:read"], "current_password": PASSWORD});
-    let ask = actix_web::test::TestRequest::post().uri("/v1/admin/api-keys").set_json(body);
-    let key = house.send(ask.insert_header(("Authorization", format!("Bearer {token}")))).await.text("key");
+    let key = key_of(&house, &token).await;
     let watched =
         Arc::new(Watched { users: house.users.clone(), asked: AtomicUsize::new(0), down: AtomicBool::new(false) });
     let verifier = Verifier::new(watched.clone(), house.clock.clone());

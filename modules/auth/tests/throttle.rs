@@ -45,6 +45,21 @@ async fn the_sixth_wrong_password_in_a_row_has_to_wait_and_so_has_the_right_one(
 }
 
 #[actix_web::test]
+async fn of_a_hundred_guesses_at_the_same_moment_no_more_are_made_than_one_by_one_and_a_few() {
+    for email in [ADA, "nobody@example.com"] {
+        let mut settings = Settings::for_tests();
+        (settings.hashing_at_once, settings.hashing_waiting) = (64, 200);
+        let house = House::with(settings);
+        house.register(ADA).await;
+        let guesses = (0..100).map(|_| from(&house, HOME, email, "wrong password"));
+        let replies = futures_util::future::join_all(guesses).await;
+        let made = replies.iter().filter(|reply| reply.status == 401).count();
+        assert!((5..=9).contains(&made), "{email}: {made}");
+        assert!(replies.iter().all(|reply| [401, 429].contains(&reply.status)));
+    }
+}
+
+#[actix_web::test]
 async fn a_success_forgets_the_failures_before_it() {
     let house = House::new();
     house.register(ADA).await;

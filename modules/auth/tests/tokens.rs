@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use common::{House, START};
-use emporium_auth::Users;
+use emporium_auth::{Settings, Users, rotate_keys};
 use emporium_auth_api::{
     AskPersonal, Auth, AuthError, FindUser, Grant, KeyHash, KeyHolder, KeySet, Personal, User, Verifier,
 };
@@ -31,11 +31,10 @@ struct Forger {
 }
 
 impl Forger {
-    fn of(house: &House, kid: &str) -> Self {
-        let stored = std::fs::read(house.file("auth-signing.key")).expect("the key");
+    fn of(kid: &str) -> Self {
         let id = |prefix: &str| format!("{prefix}_{}", "0".repeat(26));
         Self {
-            key: Ed25519KeyPair::from_pkcs8(&stored).expect("a key"),
+            key: common::signing_key(),
             header: json!({"alg": "EdDSA", "typ": "at+jwt", "kid": kid}),
             claims: json!({
                 "iss": "emporium", "sub": id("usr"), "aud": "emporium", "exp": NOW + 600, "iat": NOW, "jti": "j1",
@@ -69,9 +68,9 @@ impl Forger {
 }
 
 async fn setting() -> (House, Forger) {
-    let house = House::new();
+    let house = House::signing_with(&common::signing_key());
     let kid = house.users.keys(&Call::internal("test"), ()).await.expect("keys").keys[0].kid.clone();
-    let forger = Forger::of(&house, &kid);
+    let forger = Forger::of(&kid);
     (house, forger)
 }
 
@@ -374,7 +373,8 @@ async fn a_new_key_takes_over_and_nobody_notices() {
     let passes = async |token: &str| verifier.authenticate(token.to_owned(), Freshness::Now).await.is_ok();
     assert!(passes(&before).await);
     let random = emporium_kernel::Random::seeded(77);
-    let made = emporium_auth::rotate_keys(house.folder.path(), house.clock.now(), &random, false).expect("makes one");
+    let made =
+        rotate_keys(&Settings::for_tests(), house.folder.path(), house.clock.now(), &random, false).expect("makes one");
     house.users.refresh_keys();
     house.pass(359);
     let still = house.login("ada@example.com", common::PASSWORD).await.text("access_token");
@@ -387,12 +387,33 @@ async fn a_new_key_takes_over_and_nobody_notices() {
 }
 
 #[actix_web::test]
+async fn a_key_that_was_withdrawn_is_not_taken_for_ever_where_no_new_one_is_met() {
+    let (house, _) = setting().await;
+    let before = house.arrive("ada@example.com").await.text("access_token");
+    let (auth, verifier) = watched(&house, false);
+    let passes = async || verifier.authenticate(before.clone(), Freshness::Recent).await.is_ok();
+    assert!(passes().await);
+    let random = emporium_kernel::Random::seeded(77);
+    rotate_keys(&Settings::for_tests(), house.folder.path(), house.clock.now(), &random, true).expect("makes one");
+    house.users.refresh_keys();
+    house.pass(299);
+    assert!(passes().await, "what was published may be kept for five minutes");
+    auth.down.store(true, Ordering::SeqCst);
+    house.pass(1);
+    assert!(passes().await, "nobody answers");
+    auth.down.store(false, Ordering::SeqCst);
+    house.pass(30);
+    let _ = passes().await;
+    assert!(!passes().await, "the key is gone");
+}
+
+#[actix_web::test]
 async fn a_key_that_was_replaced_at_once_signs_for_nobody_any_more() {
     let (house, _) = setting().await;
     let before = house.arrive("ada@example.com").await.text("access_token");
     assert_eq!(house.me(&before).await.status, 200);
     let random = emporium_kernel::Random::seeded(77);
-    emporium_auth::rotate_keys(house.folder.path(), house.clock.now(), &random, true).expect("makes one");
+    rotate_keys(&Settings::for_tests(), house.folder.path(), house.clock.now(), &random, true).expect("makes one");
     house.users.refresh_keys();
     house.pass(30);
     let after = house.login("ada@example.com", common::PASSWORD).await.text("access_token");

@@ -25,6 +25,8 @@ pub trait Authenticator: Send + Sync + 'static {
 pub enum Freshness {
     /// Within some seconds; while nobody can be asked, within a minute.
     Recent,
+    /// Within some seconds; while nobody can be asked, nobody passes: for what changes something.
+    Soon,
     /// At once; while nobody can be asked, nobody passes.
     Now,
 }
@@ -69,6 +71,8 @@ async fn caller_of(request: HttpRequest, freshness: Freshness) -> Result<Option<
     let Some(authenticator) = request.app_data::<web::Data<dyn Authenticator>>().cloned() else {
         return Err(Unauthenticated::Unknown(Outage::Internal).into());
     };
+    let changes = freshness == Freshness::Recent && !request.method().is_safe();
+    let freshness = if changes { Freshness::Soon } else { freshness };
     let caller = authenticator.authenticate(token, freshness).await?;
     within_scopes(&caller, &request)?;
     request.extensions_mut().insert(Admitted(caller.clone()));
@@ -265,6 +269,42 @@ mod tests {
 
     use super::*;
     use crate::Routes;
+
+    /// Remembers what it was asked for.
+    #[derive(Default)]
+    struct Asked(std::sync::Mutex<Vec<Freshness>>);
+
+    impl Authenticator for Asked {
+        fn authenticate(&self, _: String, how: Freshness) -> BoxFuture<'_, Result<Arc<Caller>, Unauthenticated>> {
+            self.0.lock().expect("a lock").push(how);
+            ready(Err(Unauthenticated::Refused)).boxed()
+        }
+    }
+
+    #[actix_web::test]
+    async fn what_changes_something_is_not_let_in_on_old_knowledge() {
+        async fn own(_: SignedIn) -> HttpResponse {
+            HttpResponse::Ok().finish()
+        }
+        async fn anybody(_: Anyone) -> HttpResponse {
+            HttpResponse::Ok().finish()
+        }
+        let routes = Routes::new("test").get("/own", own, "Reads.").post("/own", own, "Changes.");
+        let routes = routes.patch("/cart", anybody, "Changes.").post("/staff", answer, "Changes.");
+        let asked = Arc::new(Asked::default());
+        let authenticator: Arc<dyn Authenticator> = asked.clone();
+        let app = App::new().app_data(web::Data::from(authenticator)).configure(|app| routes.mount(app));
+        let app = test::init_service(app).await;
+        for (method, path) in
+            [("GET", "/own"), ("HEAD", "/own"), ("POST", "/own"), ("PATCH", "/cart"), ("POST", "/staff")]
+        {
+            let request = test::TestRequest::with_uri(path).method(method.parse().expect("a method"));
+            let request = request.insert_header(("Authorization", "Bearer x")).to_request();
+            assert_eq!(test::call_service(&app, request).await.status(), 401);
+        }
+        let expected = [Freshness::Recent, Freshness::Recent, Freshness::Soon, Freshness::Soon, Freshness::Now];
+        assert_eq!(*asked.0.lock().expect("a lock"), expected);
+    }
 
     /// Knows one API key, for reading orders.
     struct OneKey;

@@ -83,7 +83,7 @@ impl KeyHolders {
         let asked = KeyHash::of(key).ok_or(Unauthenticated::Refused)?;
         let (hash, now) = (asked.hash.clone(), self.clock.now());
         let remembered = self.remembered.get(&hash);
-        let known = remembered.as_ref().filter(|_| freshness == Freshness::Recent);
+        let known = remembered.as_ref().filter(|_| freshness != Freshness::Now);
         let within = |time: Duration| {
             let (caller, at) = known?;
             (now >= *at && now.since(*at) < time).then(|| caller.clone())
@@ -104,7 +104,10 @@ impl KeyHolders {
                 self.remembered.remove(&hash);
                 Err(Unauthenticated::Refused)
             }
-            Err(error) => within(UNANSWERED).ok_or_else(|| Unauthenticated::from_fault(&error)),
+            Err(error) => {
+                let good = within(UNANSWERED).filter(|_| freshness == Freshness::Recent);
+                good.ok_or_else(|| Unauthenticated::from_fault(&error))
+            }
         }
     }
 

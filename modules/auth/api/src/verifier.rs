@@ -37,6 +37,8 @@ const REMEMBERED_PER_SHARD: usize = 625;
 const FETCH_PATIENCE: Duration = Duration::from_secs(2);
 /// How long an unknown key is simply refused after the keys were fetched.
 const REFETCH_PAUSE: Duration = Duration::from_secs(30);
+/// How long keys are kept that were fetched: `max-age` of the key set.
+const KEPT: Duration = Duration::from_secs(5 * 60);
 /// How long nobody asks again after the keys could not be had.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How long a token is taken for good without asking again, where that may be.
@@ -160,7 +162,7 @@ impl Authenticator for Verifier {
         let (mark, now) = (mark(&token), self.0.clock.now());
         match self.0.remembered.get(&mark).filter(|known| known.withdrawals == self.0.withdrawals()) {
             Some(known) if known.revoked || !known.lives(now) => Box::pin(ready(Err(Unauthenticated::Refused))),
-            Some(known) if freshness == Freshness::Recent && known.is_recent(now) => Box::pin(ready(Ok(known.caller))),
+            Some(known) if freshness != Freshness::Now && known.is_recent(now) => Box::pin(ready(Ok(known.caller))),
             Some(known) => Box::pin(self.0.confirm(known, mark, freshness)),
             None => Box::pin(async move {
                 let known = self.0.clone().verify(token).await?;
@@ -190,6 +192,7 @@ impl Inner {
         mark: [u8; 32],
         freshness: Freshness,
     ) -> Result<Arc<Caller>, Unauthenticated> {
+        self.renew_keys().await;
         let asked_at = self.clock.now();
         match self.ask(known.grant.clone()).await {
             Ok(revoked) => (known.revoked, known.asked_at) = (revoked, Some(asked_at)),
@@ -279,6 +282,17 @@ impl Inner {
         }
     }
 
+    /// Fetches keys again that are older than they may be kept: one that was withdrawn is not taken for ever where none of
+    /// the new ones is met. While nobody answers, those that are known go on.
+    async fn renew_keys(&self) {
+        let Ok(mut last) = self.last_fetch.try_lock() else { return };
+        let now = self.clock.now();
+        if last.as_ref().is_some_and(|fetch| fetch.is_old(now)) {
+            let failed = self.fetch().await.err();
+            *last = Some(Fetch { at: now, failed });
+        }
+    }
+
     async fn fetch(&self) -> Result<(), Outage> {
         let call = Call::internal("token_keys").within(FETCH_PATIENCE);
         let set = self.auth.keys(&call, ()).await.map_err(|error| error.outage().unwrap_or(Outage::Internal))?;
@@ -321,6 +335,11 @@ impl Fetch {
         let pause = if self.failed.is_some() { RETRY_PAUSE } else { REFETCH_PAUSE };
         // A clock that was set back must not stop fetching.
         now >= self.at && now.since(self.at) < pause
+    }
+
+    fn is_old(&self, now: Timestamp) -> bool {
+        let kept = if self.failed.is_some() { REFETCH_PAUSE } else { KEPT };
+        now < self.at || now.since(self.at) >= kept
     }
 }
 

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use actix_web::http::header::HeaderMap;
 use actix_web::{App, HttpMessage, test, web};
+use aws_lc_rs::signature::Ed25519KeyPair;
 use diesel::prelude::*;
-use emporium_auth::{AuthOpenError, Name, NewPassword, Settings, Users, routes};
+use emporium_auth::{AuthOpenError, MailTransport, Name, NewPassword, Settings, Users, routes};
 use emporium_auth_api::{AuthError, Email, User, Verifier};
 use emporium_database::Url;
-use emporium_kernel::{Authenticator, Call, Clock, ManualClock, Random, Role, Timestamp};
+use emporium_kernel::{Authenticator, Call, Clock, ManualClock, Random, Role, Timestamp, secret_file};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -45,8 +46,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    code_sent (sent_at) {
+        sent_at -> BigInt,
+    }
+}
+
 pub const START: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 pub const PASSWORD: &str = "tea at four o'clock";
+/// Who reads the mail of a house that keeps it.
+const READER: &str = "sam@example.com";
 
 pub struct House {
     pub folder: TempDir,
@@ -77,6 +86,11 @@ impl Reply {
     }
 }
 
+/// A key that tests know.
+pub fn signing_key() -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[42; 32]).expect("a key")
+}
+
 pub fn open(folder: &TempDir, settings: Settings, clock: Clock, seed: u64) -> Result<Arc<Users>, AuthOpenError> {
     let url = Url::file(folder.path().join("auth.db"));
     Users::open(&url, settings, folder.path(), clock, Random::seeded(seed))
@@ -88,11 +102,30 @@ impl House {
     }
 
     pub fn with(settings: Settings) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::at(tempfile::tempdir().expect("a folder"), settings)
+    }
+
+    fn at(folder: TempDir, settings: Settings) -> Self {
         let (clock, time) = Clock::manual(START);
         let users = open(&folder, settings, clock.clone(), 1).expect("opens");
         let verifier = Verifier::new(users.clone(), clock.clone());
         Self { folder, users, verifier, clock, time }
+    }
+
+    /// A house that finds this key where it keeps its own.
+    pub fn signing_with(key: &Ed25519KeyPair) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pkcs8 = key.to_pkcs8().expect("bytes");
+        secret_file::make(&folder.path().join("auth-signing.key"), pkcs8.as_ref()).expect("writes");
+        Self::at(folder, Settings::for_tests())
+    }
+
+    /// A house whose mail staff can read.
+    pub async fn with_mail(mut settings: Settings) -> Self {
+        settings.mail.transport = MailTransport::Staff;
+        let house = Self::with(settings);
+        house.user(READER, &[Role::Staff]).await;
+        house
     }
 
     /// The same after the process was stopped and started again.
@@ -175,6 +208,25 @@ impl House {
         login
     }
 
+    /// Sends what waits. All mail that went out, newest first.
+    pub async fn mail(&self) -> Vec<Value> {
+        self.users.send_mail().await.expect("goes out");
+        let staff = self.login(READER, PASSWORD).await.text("access_token");
+        let list = self.as_user("GET", "/v1/admin/mail", &staff).await;
+        assert_eq!(list.status, 200);
+        list.body["data"].as_array().expect("rows").clone()
+    }
+
+    /// The six digits that were mailed last.
+    pub async fn code(&self) -> String {
+        let digits = |word: &&str| word.len() == 6 && word.bytes().all(|b| b.is_ascii_digit());
+        let code = |mail: &Value| {
+            let text = mail["text"].as_str().expect("text");
+            text.split(|c: char| !c.is_ascii_alphanumeric()).find(digits).map(str::to_owned)
+        };
+        self.mail().await.iter().find_map(code).expect("a code")
+    }
+
     /// Why each session ended; `None` for those that did not.
     pub async fn ends(&self) -> Vec<Option<String>> {
         let read = self.users.database().read::<_, AuthError, _>(|db| {
@@ -187,6 +239,14 @@ impl House {
     pub async fn stored_secrets(&self) -> (Vec<String>, Vec<String>) {
         let read = self.users.database().read::<_, AuthError, _>(|db| {
             Ok((mail::table.select(mail::sealed).load(db)?, code::table.select(code::hash).load(db)?))
+        });
+        read.await.expect("reads")
+    }
+
+    /// When codes were sent, as far as it is remembered.
+    pub async fn sent_codes(&self) -> Vec<i64> {
+        let read = self.users.database().read::<_, AuthError, _>(|db| {
+            Ok(code_sent::table.select(code_sent::sent_at).order(code_sent::sent_at).load(db)?)
         });
         read.await.expect("reads")
     }

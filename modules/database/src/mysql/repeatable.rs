@@ -11,11 +11,11 @@ pub(crate) struct Repeatable(pub(crate) Box<dyn Migration<Mysql>>);
 
 impl Migration<Mysql> for Repeatable {
     fn run(&self, connection: &mut dyn BoxableConnection<Mysql>) -> Result<()> {
-        unless_done(self.0.run(connection), "Duplicate column name")
+        unless_done(self.0.run(connection))
     }
 
     fn revert(&self, connection: &mut dyn BoxableConnection<Mysql>) -> Result<()> {
-        unless_done(self.0.revert(connection), "check that it exists")
+        unless_done(self.0.revert(connection))
     }
 
     fn metadata(&self) -> &dyn MigrationMetadata {
@@ -27,6 +27,40 @@ impl Migration<Mysql> for Repeatable {
     }
 }
 
-fn unless_done(outcome: Result<()>, done_already: &str) -> Result<()> {
-    outcome.or_else(|error| if error.to_string().contains(done_already) { Ok(()) } else { Err(error) })
+/// Of a column that is there already; of a column or a constraint that is gone, by MariaDB and by MySQL.
+const DONE: [&str; 3] = ["Duplicate column name", "check that it exists", "check that column/key exists"];
+
+fn unless_done(outcome: Result<()>) -> Result<()> {
+    outcome.or_else(|error| if says_done(&error.to_string()) { Ok(()) } else { Err(error) })
+}
+
+fn says_done(message: &str) -> bool {
+    // MySQL's words for a constraint that is dropped without its kind.
+    let no_constraint = message.contains("Constraint '") && message.contains("' does not exist");
+    no_constraint || DONE.iter().any(|done| message.contains(done))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_done_already_is_told_from_what_failed() {
+        for done in [
+            "Duplicate column name 'tax'",
+            "Can't DROP COLUMN `tax`; check that it exists",
+            "Can't DROP CONSTRAINT `order_line_tax`; check that it exists",
+            "Can't DROP 'tax'; check that column/key exists",
+            "Constraint 'order_line_tax' does not exist.",
+        ] {
+            assert!(unless_done(Err(done.into())).is_ok(), "{done}");
+        }
+        for failed in [
+            "Unknown column 'tax' in 'CHECK'",
+            "Table 'shop.order_line' doesn't exist",
+            "Lock wait timeout exceeded; try restarting transaction",
+        ] {
+            assert!(unless_done(Err(failed.into())).is_err(), "{failed}");
+        }
+    }
 }
