@@ -66,6 +66,17 @@ impl Draining {
 /// Connections that may wait to be accepted. Each one too many is let wait a whole second by the client's system.
 const WAITING_CONNECTIONS: i32 = 4_096;
 
+/// Lets as many files and connections be open as the system lets this user have; what a shell gives is often a thousand.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+    {
+        tracing::warn!(%error, "no more than {:?} files and connections can be open", limit.current);
+    }
+}
+
 /// The standard library lets 128 wait, fewer than come at once at the beginning of a sale.
 fn listen(address: &str) -> std::io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
@@ -76,6 +87,7 @@ fn listen(address: &str) -> std::io::Result<TcpListener> {
 impl Server {
     /// Takes the two addresses.
     pub fn bind(modules: Arc<Modules>, settings: &Settings, clock: Clock, random: Random) -> anyhow::Result<Self> {
+        raise_open_files();
         let bind = |address: &str| listen(address).with_context(|| format!("cannot listen on {address}"));
         let public = bind(&settings.general.listen)?;
         let management = bind(&settings.general.management.listen)?;
@@ -121,8 +133,8 @@ impl Server {
                 .configure(|app| routes.mount(app))
                 .default_service(web::to(edge::not_found))
         });
-        let server = server.keep_alive(KEEP_ALIVE).workers(self.workers());
-        let server = server.disable_signals().shutdown_timeout(DRAIN_SECS);
+        let server = server.keep_alive(Duration::from_secs(self.settings.general.keep_alive_secs.into()));
+        let server = server.workers(self.workers()).disable_signals().shutdown_timeout(DRAIN_SECS);
         Ok(server.listen(self.public.try_clone()?)?.run())
     }
 
@@ -176,8 +188,8 @@ async fn drain_on_signal(mut stop: Signals, draining: Draining, modules: Arc<Mod
     management.stop(true).await;
 }
 
-/// How long a connection may be idle: longer than a proxy or another process keeps one (nginx: 60 s), so that none is
-/// closed on which a request is just being sent, which would be lost without an answer.
+/// How long a connection of another process may be idle: longer than they keep one, so that none is closed on which a call
+/// is just being sent.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long a request in flight may still take when the process stops, in seconds.

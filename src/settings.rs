@@ -1,6 +1,7 @@
 //! Settings in layers: the built-in config.toml, files, `EMPORIUM_*` variables, command line options. Each module
 //! reads its own section; every mistake names the layer it came from.
 
+mod known;
 mod proxies;
 mod services;
 
@@ -12,7 +13,7 @@ use emporium_database::Url;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::wiring;
@@ -40,6 +41,8 @@ pub struct General {
     pub data: PathBuf,
     /// Address of the public listener.
     pub listen: String,
+    /// How long an idle connection to the public listener is kept, in seconds; 1 to 3600.
+    pub keep_alive_secs: u16,
     /// Reverse proxies whose `X-Forwarded-For` is believed.
     #[serde(deserialize_with = "proxies::networks")]
     pub proxies: Vec<IpNet>,
@@ -160,7 +163,7 @@ impl Settings {
         }
         layers = layers.merge(Env::prefixed("EMPORIUM_").split("__"));
         layers = overridden(layers, overrides);
-        refuse_unknown(&layers)?;
+        known::refuse_unknown(&layers)?;
         let general: General = layers.extract().context("the configuration is not valid")?;
         let settings = Self { general, layers };
         settings.check_modules()?;
@@ -237,6 +240,10 @@ impl Settings {
             "payments.deposits is {:?}; write \"pending\" or \"instant\"",
             self.general.payments.deposits
         );
+        anyhow::ensure!(
+            (1..=3600).contains(&self.general.keep_alive_secs),
+            "keep_alive_secs is not between 1 and 3600"
+        );
         Ok(())
     }
 }
@@ -266,33 +273,9 @@ fn all_in_data(layers: Figment) -> Figment {
         ["database", "database_file", "url"].map(|key| Serialized::default(&format!("modules.{module}.{key}"), ""))
     });
     let layers = places.fold(layers.merge(held), |layers, place| layers.merge(place));
+    let layers = layers.merge(Serialized::default("auth.root_file", ""));
     let strangers = |module: &str| Serialized::default(&format!("services.trusted.{module}"), Vec::<String>::new());
     MODULES.iter().fold(layers, |layers, module| layers.merge(strangers(module)))
-}
-
-/// The keys of the first level; a module's section is checked by the module.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only the names matter")]
-struct Known {
-    data: IgnoredAny,
-    listen: IgnoredAny,
-    proxies: IgnoredAny,
-    workers: IgnoredAny,
-    management: IgnoredAny,
-    log: IgnoredAny,
-    modules: IgnoredAny,
-    services: IgnoredAny,
-    payments: IgnoredAny,
-    docs: IgnoredAny,
-    auth: Option<IgnoredAny>,
-    inventory: Option<IgnoredAny>,
-    shop: Option<IgnoredAny>,
-    wallet: Option<IgnoredAny>,
-}
-
-fn refuse_unknown(layers: &Figment) -> anyhow::Result<()> {
-    layers.extract::<Known>().map(drop).context("the configuration is not valid")
 }
 
 #[cfg(test)]
@@ -335,13 +318,14 @@ mod tests {
     #[test]
     fn throw_away_data_stays_apart_from_configured_databases() {
         let file = tempfile::NamedTempFile::with_suffix(".toml").expect("a file");
-        let text = "[modules]\nheld = [\"auth\"]\nwallet.database = \"sqlite:///srv/wallet.db\"\n[services]\ntrusted.shop = [\"x\"]";
+        let text = "[modules]\nheld = [\"auth\"]\nwallet.database = \"sqlite:///srv/wallet.db\"\n[services]\ntrusted.shop = [\"x\"]\n[auth]\nroot_file = \"/x\"";
         std::fs::write(file.path(), text).expect("writes");
         let overrides = Overrides { data: Some("/tmp/x".into()), all_in_data: true, ..Overrides::default() };
         let settings = Settings::load(&[file.path().to_owned()], &overrides).expect("valid");
         assert_eq!(settings.database("wallet").expect("a place"), Url::file("/tmp/x/wallet.db"));
         assert!(settings.holds("shop"));
         assert!(settings.general.services.trusted_keys().expect("nobody's").is_empty());
+        assert_eq!(settings.shown().expect("shows")["auth"]["root_file"], "");
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Closed<'_> {
             }
             match status {
                 None => tokio::time::sleep(Duration::from_millis(10)).await,
-                Some(429 | 503) => tokio::time::sleep(self.comes_back).await,
+                Some(429 | 503) if !self.comes_back.is_zero() => tokio::time::sleep(self.comes_back).await,
                 Some(_) => {}
             }
             sent = Instant::now();

@@ -18,6 +18,8 @@ const AT_ONCE: usize = 8;
 const RATE: u32 = 40;
 /// People who log in at the same moment.
 const CROWD: usize = 200;
+/// Connections that read as fast as they can.
+const READERS: usize = 64;
 /// After which time those come back who are told to: `Retry-After` of a busy shop.
 const TOLD: Duration = Duration::from_secs(1);
 /// Reads a second while they do.
@@ -29,6 +31,7 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     bench.load(&shop, "login", AT_ONCE, &loads::login())?;
     bench.steady(&shop, "login", RATE, &loads::login())?;
     beside_a_crowd(bench, &shop)?;
+    beside_readers(bench, &shop)?;
     told_by_time(bench, &shop)?;
     shop.server.stop()
 }
@@ -56,6 +59,18 @@ fn beside_a_crowd(bench: &mut Bench, shop: &Shop) -> anyhow::Result<()> {
         bench.report.fact(&format!("read p99 beside {name} / alone"), p99(beside.latency.p99) / alone, "", target)?;
     }
     Ok(())
+}
+
+/// How many get in while readers take all the time there is.
+fn beside_readers(bench: &mut Bench, shop: &Shop) -> anyhow::Result<()> {
+    let (address, measured) = (shop.server.public, bench.measured);
+    let readers = std::thread::spawn(move || {
+        let (ask, measured) = (loads::one_product(), measured + Duration::from_secs(1));
+        Closed { address, connections: READERS, measured, comes_back: Duration::ZERO, ask: &ask }.run()
+    });
+    bench.load(shop, "login beside saturating reads", AT_ONCE, &loads::login())?;
+    let reads = readers.join().map_err(|_| anyhow::anyhow!("the readers panicked"))??;
+    bench.report.say(&format!("  ({} reads meanwhile)", reads.good.len()))
 }
 
 /// The medians of what is answered for addresses that have an account and for those that have none, asked in turns.

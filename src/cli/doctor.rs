@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use emporium_database::OpenError;
 use serde::Serialize;
@@ -10,6 +10,8 @@ use serde_json::json;
 
 use super::Context;
 use crate::settings::{Overrides, Settings};
+#[cfg(feature = "auth")]
+use crate::wiring::auth_section;
 use crate::wiring::{self, Mode, Modules};
 
 /// What one check found.
@@ -58,12 +60,11 @@ fn folder(data: &Path) -> Check {
 
 fn keys(settings: &Settings) -> Check {
     let data = &settings.general.data;
-    let names = ["auth-signing.key", "auth-root.key", "bootstrap-secret"];
-    let mut secrets: Vec<_> = names.map(|name| data.join(name)).into();
-    secrets.push(settings.service_key_file());
-    let shown = settings.shown().ok();
-    let root = shown.as_ref().and_then(|shown| shown.pointer("/auth/root_file")?.as_str());
-    secrets.extend(root.filter(|path| !path.is_empty()).map(PathBuf::from));
+    let names = ["auth-signing.key", "bootstrap-secret"];
+    let secrets = names.map(|name| data.join(name)).into_iter().chain([settings.service_key_file()]);
+    #[cfg(feature = "auth")]
+    let secrets = secrets.chain(auth_section(settings).ok().map(|auth| auth.root_path(data)));
+    let secrets: Vec<_> = secrets.collect();
     let exposed = secrets.iter().find(|path| wide(path));
     let detail = match &exposed {
         Some(path) => format!("others can read {0}: chmod 600 {0}", path.display()),

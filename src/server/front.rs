@@ -73,6 +73,23 @@ impl DescribeAnswer for Word {
     }
 }
 
+/// The document.
+struct Description(web::Bytes);
+
+impl Responder for Description {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok().content_type("application/json").body(self.0)
+    }
+}
+
+impl DescribeAnswer for Description {
+    fn describe_answer(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        operation.answers(200, Some(schemas.subschema_for::<serde_json::Map<String, serde_json::Value>>()));
+    }
+}
+
 /// A file, as it is.
 struct File {
     kind: String,
@@ -118,8 +135,8 @@ async fn ready(_: Public, modules: web::Data<Modules>, draining: web::Data<Drain
     Word(if management::is_ready(&modules, &draining).await { Ok("ready") } else { Err("unready") })
 }
 
-async fn description(_: Public, docs: web::Data<Docs>) -> File {
-    File { kind: "application/json".to_owned(), bytes: docs.text.clone() }
+async fn description(_: Public, docs: web::Data<Docs>) -> Description {
+    Description(docs.text.clone())
 }
 
 async fn to_page(_: Public) -> ToPage {

@@ -161,6 +161,7 @@ async fn health_and_metrics_are_on_the_management_listener_alone() {
     assert_eq!(shop.send(get("/health/ready")).await.body, json!("ready"));
     assert_eq!(shop.send(get("/health/live")).await.body, json!("live"));
     assert_eq!(shop.send(get("/v1/wallet").by(&shop.buyer())).await.status, 200, "something that asks a neighbour");
+    assert_eq!(shop.send(any("BREW", "/v1/wallet")).await.status, 405, "a method that somebody invented");
     let management = |path: &str| {
         let url = format!("{}{path}", shop.management());
         async move { reqwest::get(url).await.expect("answers").text().await.expect("text") }
@@ -169,7 +170,8 @@ async fn health_and_metrics_are_on_the_management_listener_alone() {
     assert!(management("/actuator/health").await.contains("wallet_db"));
     let metrics = management("/actuator/prometheus").await;
     let asked = r#"emporium_contract_calls_total{contract="Auth",method="is_revoked",outcome="answered"}"#;
-    for name in ["http_requests_total", "emporium_writer_commits_total", asked] {
+    for name in ["http_requests_total", "emporium_writer_commits_total", asked, r#"method="_OTHER""#] {
         assert!(metrics.contains(name), "{name} is missing: {metrics}");
     }
+    assert!(!metrics.contains("BREW"), "{metrics}");
 }

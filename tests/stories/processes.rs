@@ -87,7 +87,7 @@ async fn a_process_holds_what_it_is_told_to_hold_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn it_stops_when_told_to_though_nobody_reads_what_it_says() {
+async fn it_stops_when_told_to_though_nobody_reads_what_it_says_and_connections_are_open() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut shop = emporium(&["serve", "--json", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
         .arg("--data")
@@ -97,10 +97,18 @@ async fn it_stops_when_told_to_though_nobody_reads_what_it_says() {
         .spawn()
         .expect("starts");
     drop(shop.stderr.take());
-    BufReader::new(shop.stdout.take().expect("piped")).read_line(&mut String::new()).expect("a line");
+    let mut line = String::new();
+    BufReader::new(shop.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    let told: Value = serde_json::from_str(&line).expect("one JSON object");
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    for address in ["public", "management"] {
+        // Its connection stays open, and holds nothing up.
+        let live = format!("{}/health/live", told[address].as_str().expect("an address"));
+        client.get(live).send().await.expect("answers");
+    }
     assert!(Command::new("kill").args(["-TERM", &shop.id().to_string()]).status().expect("kill").success());
     let ended = tokio::task::spawn_blocking(move || shop.wait());
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), ended).await.expect("ends by itself");
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(8), ended).await.expect("ends by itself");
     assert!(ended.expect("joins").expect("waits").success());
 }
 

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use diesel::result::{DatabaseErrorKind, Error};
 use emporium_auth_api::{AuthError, Email, User};
 use emporium_database::prelude::*;
 use emporium_database::{Database, Db, audit, refuse};
@@ -64,12 +65,14 @@ pub(crate) fn prepare(
 pub(crate) fn check_root(database: &Database, root: &Root, path: &Path) -> Result<(), AuthOpenError> {
     let ours = root.check();
     let work = database.write::<_, AuthError, _>(move |db| {
-        let known: Option<String> = root_check::table.select(root_check::hash).first(db).optional()?;
-        if known.is_none() {
-            let row = (root_check::id.eq(ROW), root_check::hash.eq(&ours));
-            diesel::insert_into(root_check::table).values(row).execute(db)?;
+        // Written first, so that of two that start at once both read what the first one wrote.
+        let row = (root_check::id.eq(ROW), root_check::hash.eq(&ours));
+        match diesel::insert_into(root_check::table).values(row).execute(db) {
+            Ok(_) | Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {}
+            Err(error) => return Err(error.into()),
         }
-        Ok(known.is_none_or(|known| known == ours))
+        let known: String = root_check::table.select(root_check::hash).first(db)?;
+        Ok(known == ours)
     });
     match wait(work).map_err(AuthOpenError::Bootstrap)? {
         true => Ok(()),

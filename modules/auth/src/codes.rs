@@ -116,6 +116,9 @@ fn row<'a>(given: &'a Given) -> _ {
 pub(crate) fn issue(db: &mut Db, new: &Given) -> Done<bool> {
     // Codes for strangers and others count together: nobody else counts them before this transaction has ended.
     users::lock(db, &new.user)?;
+    if !users::may_log_in(db, &new.user)? {
+        return Ok(false);
+    }
     let now = new.now.micros();
     let last: Option<i64> = row(new).select(code::sent_at).first(db).optional()?;
     let too_soon = last.is_some_and(|sent_at| new.now.since(Timestamp::from_micros(sent_at)) < BETWEEN);
@@ -123,12 +126,10 @@ pub(crate) fn issue(db: &mut Db, new: &Given) -> Done<bool> {
         return Ok(false);
     }
     let expires_at = new.now.plus(GOOD).micros();
-    if let Some(sent_at) = last {
+    if last.is_some() {
         let next =
             (code::hash.eq(&new.hash), code::expires_at.eq(expires_at), code::tries.eq(0), code::sent_at.eq(now));
-        if diesel::update(row(new).filter(code::sent_at.eq(sent_at))).set(next).execute(db)? == 0 {
-            return Ok(false);
-        }
+        diesel::update(row(new)).set(next).execute(db)?;
     } else {
         let first = (
             code::purpose.eq(new.purpose.name()),

@@ -102,12 +102,16 @@ impl Hashing {
     }
 }
 
+/// Parts that accounts which there are not fall into.
+const PARTS: usize = 1_000;
+
 impl StandIns {
-    /// The one of an account that there is not: always the same while the shares stay, as a user's is.
+    /// The one of an account that there is not: the same as long as the shares of the costs are, as a user's is.
     fn of(&self, account: &str) -> String {
         let costs = self.costs.read().unwrap_or_else(PoisonError::into_inner);
         let number = account.bytes().fold(0_usize, |number, byte| number.wrapping_mul(31).wrapping_add(byte.into()));
-        let cost = costs.get(number % costs.len()).map_or("", String::as_str);
+        // The costs are in order, so that of all accounts only those at a border change when a share does.
+        let cost = costs.get(number % PARTS * costs.len() / PARTS).map_or("", String::as_str);
         format!("{cost}{}", self.rest)
     }
 
@@ -184,8 +188,7 @@ impl Bulkhead {
 /// More would not hash faster.
 const MOST_THREADS: usize = 256;
 
-/// How far hashing stands back behind everything else that wants to run ("nice", as POSIX calls it): far enough that nobody
-/// waits for a core because others log in, and not so far that a busy shop lets nobody in.
+/// How far hashing stands back behind everything else that wants to run ("nice", as POSIX calls it).
 const STANDS_BACK: i32 = 15;
 
 /// Threads that take work in turn until the last sender is gone.

@@ -154,7 +154,8 @@ impl Users {
         random: Random,
     ) -> Result<Arc<Self>, AuthOpenError> {
         settings.check().map_err(AuthOpenError::Settings)?;
-        Self::of(Database::open(url, MIGRATIONS)?, settings, data_dir, clock, random)
+        let database = Database::open(url, MIGRATIONS)?;
+        Self::of(database.clone(), settings, data_dir, clock, random).inspect_err(|_| database.close())
     }
 
     /// [`Users::open`] on a database that is open already.
@@ -171,13 +172,17 @@ impl Users {
         let password_rules = PasswordRules::of(&settings).map_err(AuthOpenError::Settings)?;
         let root_path = settings.root_path(data_dir);
         let root = Root::open(&root_path, &random)?;
+        if !database.is_read_only() {
+            // Before anything is encrypted with it.
+            bootstrap::check_root(&database, &root, &root_path)?;
+        }
         let keys = SigningKeys::open(data_dir, &root, &random)?;
         let post = Post::of(&settings.mail).map_err(AuthOpenError::Settings)?;
         let no_seal = || AuthOpenError::Settings("no key to encrypt with".to_owned());
         let (mail_seal, code_key) = (root.seal("auth/mail/1").ok_or_else(no_seal)?, root.derive("auth/code/1"));
         let factor_seal = root.seal("auth/totp/1").ok_or_else(no_seal)?;
         if !database.is_read_only() {
-            bootstrap::check_root(&database, &root, &root_path)?;
+            keys.hide();
             bootstrap::prepare(&database, data_dir, clock.now(), &random)?;
             bootstrap::learn_costs(&database, &hashing)?;
         }

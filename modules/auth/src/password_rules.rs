@@ -57,8 +57,10 @@ impl Blocklist {
         let refused = |error: std::io::Error| format!("password_blocklist {}: {error}", path.display());
         let file = std::fs::File::open(path).map_err(refused)?;
         let mut marks = Vec::new();
-        for line in std::io::BufReader::new(file).lines() {
-            marks.push(mark(&line.map_err(refused)?));
+        for line in std::io::BufReader::new(file).split(b'\n') {
+            let line = line.map_err(refused)?;
+            // Lists that went round the world hold bytes of all encodings.
+            marks.push(mark(String::from_utf8_lossy(&line).trim_end_matches('\r')));
         }
         marks.sort_unstable();
         marks.dedup();
@@ -81,6 +83,10 @@ fn mark(password: &str) -> [u8; 16] {
 /// Whether nothing is left of a password without digits, signs, and the names of its owner and of the shop.
 fn says_only(password: &str, email: &Email, name: &str) -> bool {
     let local = email.as_str().rsplit_once('@').map_or("", |(local, _)| local);
+    let (plain, called) = (password.to_lowercase(), name.to_lowercase());
+    if [email.as_str(), local, &called].contains(&plain.as_str()) {
+        return true;
+    }
     let parts = name.split_whitespace().chain(local.split(|c: char| !c.is_alphanumeric()));
     let mut words: Vec<String> =
         HERE.into_iter().chain([email.as_str(), local, name]).chain(parts).map(letters).collect();
@@ -140,6 +146,16 @@ mod tests {
     }
 
     #[test]
+    fn an_address_without_letters_is_no_password_either() {
+        let rules = PasswordRules::of(&Settings::default()).expect("rules");
+        for local in ["19901231", "li123456"] {
+            let email = Email::parse(&format!("{local}@example.com")).expect("an address");
+            let password = NewPassword::parse(local).expect("a password");
+            assert!(rules.check(&password, &email, "Li").is_err(), "{local}");
+        }
+    }
+
+    #[test]
     fn a_shop_can_ask_for_longer_ones() {
         let settings = settings(|s| s.password_characters = 12);
         assert!(is_weak(&settings, "tea at four"));
@@ -150,7 +166,7 @@ mod tests {
     fn a_shop_can_have_a_list_of_its_own() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("leaked.txt");
-        std::fs::write(&path, "correct horse\nCafe\u{301} at four\r\n").expect("writes");
+        std::fs::write(&path, b"correct horse\n\xff\xfe odd\nCafe\xcc\x81 at four\r\n").expect("writes");
         let file = path.to_str().expect("text").to_owned();
         let listed = settings(|s| s.password_blocklist.clone_from(&file));
         assert!(is_weak(&listed, "Correct Horse") && is_weak(&listed, "caf\u{e9} at four"));

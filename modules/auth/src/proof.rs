@@ -37,19 +37,37 @@ impl Users {
         email: Email,
         password: Password,
     ) -> Result<Verified, AuthError> {
-        self.hashing.has_room()?;
         let _turn = self.turns.take(attempt).await?;
+        self.hashing.has_room()?;
         let admitted = self.admit(attempt).await?;
-        let found = self.database.read(move |db| users::credentials(db, &email)).await?;
-        let stored = found.as_ref().map(|credentials| credentials.hash.clone());
-        match (found, self.hashing.check(password, stored, &attempt.account).await?) {
-            (Some(credentials), Checked::Right { stronger }) => Ok(Verified { admitted, credentials, stronger }),
-            _ => {
+        match self.compare(attempt, email, password).await {
+            Ok(Some((credentials, stronger))) => Ok(Verified { admitted, credentials, stronger }),
+            Ok(None) => {
                 let failed = attempt.clone();
                 self.database.write(move |db| throttle::failed(db, &failed, &admitted)).await?;
                 Err(AuthError::InvalidCredentials)
             }
+            Err(error) => {
+                // It was not tried.
+                self.give_back(attempt, &admitted).await?;
+                Err(error)
+            }
         }
+    }
+
+    /// Whose password it is, and a stronger hash of it; `None` when it is nobody's.
+    async fn compare(
+        &self,
+        attempt: &Attempt,
+        email: Email,
+        password: Password,
+    ) -> Result<Option<(Credentials, Option<String>)>, AuthError> {
+        let found = self.database.read(move |db| users::credentials(db, &email)).await?;
+        let stored = found.as_ref().map(|credentials| credentials.hash.clone());
+        Ok(match (found, self.hashing.check(password, stored, &attempt.account).await?) {
+            (Some(credentials), Checked::Right { stronger }) => Some((credentials, stronger)),
+            _ => None,
+        })
     }
 
     /// Checks the password of a user who is logged in. Wrong ones make the next try wait, as at a login.

@@ -22,6 +22,12 @@ impl Root {
         if secret_file::read(path).map_err(at)?.is_none() {
             secret_file::make(path, &random.bytes::<BYTES>()).map_err(at)?;
         }
+        Self::existing(path)
+    }
+
+    /// Reads it.
+    pub(crate) fn existing(path: &Path) -> Result<Self, AuthOpenError> {
+        let at = |source| AuthOpenError::File { path: path.to_owned(), source };
         let stored = secret_file::read(path).map_err(at)?.unwrap_or_default();
         if stored.len() != BYTES {
             return Err(AuthOpenError::Root(path.to_owned()));

@@ -72,12 +72,21 @@ impl SigningKeys {
     /// Reads the keys; makes and stores one at the first start.
     pub(crate) fn open(data_dir: &Path, root: &Root, random: &Random) -> Result<Self, AuthOpenError> {
         let files = Files::of(data_dir, root, random)?;
-        match files.list()? {
-            list if list.is_empty() => drop(files.make(&data_dir.join(FIRST_FILE))?),
-            list => list.values().try_for_each(|path| files.hide(path))?,
+        if files.list()?.is_empty() {
+            files.make(&data_dir.join(FIRST_FILE))?;
         }
         let ring = RwLock::new(Arc::new(Ring::read(&files)?));
         Ok(Self { files, ring })
+    }
+
+    /// Encrypts keys that somebody put there as they are, in PKCS#8, or that an earlier version stored so. One that cannot be
+    /// written is used as it is.
+    pub(crate) fn hide(&self) {
+        for path in self.files.list().unwrap_or_default().values() {
+            if let Err(error) = self.files.hide(path) {
+                tracing::warn!(file = %path.display(), %error, "a key that signs tokens is not encrypted");
+            }
+        }
     }
 
     fn ring(&self) -> Arc<Ring> {
@@ -208,9 +217,11 @@ impl Files {
     fn read(&self, path: &Path) -> Result<Option<SigningKey>, AuthOpenError> {
         let at = |source| AuthOpenError::File { path: path.to_owned(), source };
         let Some(stored) = secret_file::read(path).map_err(at)? else { return Ok(None) };
-        let text = String::from_utf8(stored).ok().and_then(|sealed| self.seal.open(file_name(path), sealed.trim()));
-        let pkcs8 = text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-        let key = pkcs8.and_then(|pkcs8| SigningKey::of(&pkcs8)).ok_or_else(|| AuthOpenError::Key(path.to_owned()))?;
+        let opened = || {
+            let text = self.seal.open(file_name(path), std::str::from_utf8(&stored).ok()?.trim())?;
+            SigningKey::of(&URL_SAFE_NO_PAD.decode(text).ok()?)
+        };
+        let key = SigningKey::of(&stored).or_else(opened).ok_or_else(|| AuthOpenError::Key(path.to_owned()))?;
         Ok(Some(key))
     }
 
@@ -225,7 +236,6 @@ impl Files {
         self.read(path)?.ok_or_else(broken)
     }
 
-    /// Encrypts a key that somebody put there as it is, in PKCS#8, or that an earlier version stored so.
     fn hide(&self, path: &Path) -> Result<(), AuthOpenError> {
         let at = |source| AuthOpenError::File { path: path.to_owned(), source };
         let Some(stored) = secret_file::read(path).map_err(at)? else { return Ok(()) };
@@ -254,8 +264,11 @@ pub fn rotate_keys(
     random: &Random,
     at_once: bool,
 ) -> Result<NewKey, AuthOpenError> {
-    let files = Files::of(data_dir, &Root::open(&settings.root_path(data_dir), random)?, random)?;
+    let root = settings.root_path(data_dir);
+    let files = Files::of(data_dir, &Root::existing(&root)?, random)?;
     let before = files.list()?;
+    // A key that nobody could open is not to follow those that are there.
+    before.values().try_for_each(|path| files.read(path).map(drop))?;
     // Two in one second would be one, and a clock that was set back makes none that is older than the newest.
     let newest = before.keys().next_back().copied().unwrap_or(0);
     let wanted = if at_once { now } else { now.plus(LEAD) };
@@ -331,6 +344,7 @@ mod tests {
         secret_file::write(&path, pkcs8.as_ref()).expect("writes");
         let kid = SigningKey::of(pkcs8.as_ref()).expect("a key").public.kid;
         let keys = open(folder.path()).expect("opens");
+        keys.hide();
         assert_eq!(keys.key_set(at(1)).keys[0].kid, kid);
         let stored = secret_file::read(&path).expect("reads").expect("is there");
         let seed = [7; 32];

@@ -16,7 +16,7 @@ use crate::schema::{known_place, login_failure};
 
 /// Failures in a row at one place that cost nothing.
 const FREE: i64 = 5;
-/// Passwords that are tried at the same moment at one place, at most: so many more than [`FREE`] may be wrong.
+/// Passwords that are tried at the same moment at one place, at most: one fewer may be wrong beyond [`FREE`].
 pub(crate) const AT_ONCE: usize = 4;
 /// Failures in a row at all unknown places together that cost nothing.
 const FREE_ELSEWHERE: i64 = 20;

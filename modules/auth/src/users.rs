@@ -131,9 +131,21 @@ pub(crate) fn credentials(db: &mut Db, email: &Email) -> Done<Option<Credentials
     Ok(row.map(|(id, hash, version)| Credentials { user: UserId::stored(id), hash, version }))
 }
 
-/// The password hashes of some users, the same as long as nobody comes or goes, whenever they were made.
+/// The password hashes of some users who may log in, the same as long as nobody comes or goes, whenever they were made.
 pub(crate) fn some_hashes(db: &mut Db) -> Done<Vec<String>> {
-    Ok(users::table.select(users::password_hash).order(users::email).limit(SOME).load(db)?)
+    Ok(users::table
+        .filter(users::disabled.eq(0))
+        .select(users::password_hash)
+        .order(users::email)
+        .limit(SOME)
+        .load(db)?)
+}
+
+/// Whether the user is neither disabled nor erased.
+pub(crate) fn may_log_in(db: &mut Db, id: &UserId) -> Done<bool> {
+    let found: i64 =
+        users::table.filter(users::id.eq(id.as_str()).and(users::disabled.eq(0))).count().get_result(db)?;
+    Ok(found > 0)
 }
 
 /// Whether the user may still log in with the credentials that were checked: not disabled, no other password set. Then

@@ -4,10 +4,11 @@
 mod common;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use common::{House, PASSWORD, open};
-use emporium_auth::{AuthOpenError, MIGRATIONS, Settings};
-use emporium_kernel::{Clock, Role};
+use emporium_auth::{AuthOpenError, MIGRATIONS, Settings, rotate_keys};
+use emporium_kernel::{Clock, Random, Role};
 use futures_util::future::join;
 use serde_json::{Value, json};
 
@@ -145,6 +146,43 @@ fn a_damaged_signing_key_is_refused_and_left_as_it_is() {
     let (clock, _) = Clock::manual(common::START);
     assert!(matches!(open(&folder, Settings::for_tests(), clock, 1), Err(AuthOpenError::Key(_))));
     assert_eq!(std::fs::read(&key).expect("reads"), b"not a key");
+}
+
+/// Settings with the root secret in this file.
+fn with_root(path: &Path) -> Settings {
+    let mut settings = Settings::for_tests();
+    settings.root_file = path.to_str().expect("text").to_owned();
+    settings
+}
+
+#[actix_web::test]
+async fn the_root_secret_may_be_elsewhere_and_without_it_nothing_is_opened_or_changed() {
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let (root, wrong) = (elsewhere.path().join("root.key"), elsewhere.path().join("wrong.key"));
+    let house = House::with(with_root(&root));
+    house.register("ada@example.com").await;
+    assert!(root.exists() && !house.file("auth-root.key").exists());
+    let key = std::fs::read(house.file(KEY_FILE)).expect("reads");
+
+    let now = house.clock.now();
+    let rotate = |root: &Path| rotate_keys(&with_root(root), house.folder.path(), now, &Random::seeded(5), true);
+    assert!(matches!(rotate(&wrong), Err(AuthOpenError::Root(path)) if path == wrong));
+    assert!(!wrong.exists(), "none is made where keys are");
+
+    house.users.database().close();
+    let refused = open(&house.folder, with_root(&wrong), house.clock.clone(), 2);
+    assert!(matches!(refused, Err(AuthOpenError::OtherRoot(path)) if path == wrong));
+    assert!(matches!(rotate(&wrong), Err(AuthOpenError::Key(_))), "it is another one");
+    assert_eq!(std::fs::read(house.file(KEY_FILE)).expect("reads"), key);
+    assert_eq!(std::fs::read_dir(house.folder.path()).expect("reads").flatten().filter(is_signing_key).count(), 1);
+
+    let house = house.again_with(with_root(&root));
+    assert_eq!(house.login("ada@example.com", PASSWORD).await.status, 200);
+    rotate_keys(&with_root(&root), house.folder.path(), now, &Random::seeded(5), true).expect("with the right one");
+}
+
+fn is_signing_key(entry: &std::fs::DirEntry) -> bool {
+    entry.file_name().to_str().is_some_and(|name| name.starts_with("auth-signing") && name.ends_with(".key"))
 }
 
 #[test]

@@ -4,14 +4,14 @@ use std::sync::OnceLock;
 
 use actix_web::guard::GuardContext;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, Accept, HeaderValue, Quality};
+use actix_web::http::header::{ACCEPT, Accept, HeaderValue, Quality, QualityItem};
+use actix_web::mime::Mime;
 use schemars::SchemaGenerator;
 
 use crate::Problem;
 use crate::route::Operation;
 
 const JSON: &str = "application/json";
-const PROBLEM: &str = "application/problem+json";
 
 /// The media types that a route documents for its successes.
 pub(crate) struct Offer {
@@ -47,13 +47,16 @@ impl Offer {
         accept.is_none_or(|accept| self.meets(&accept))
     }
 
-    /// Whoever reads JSON can be told why there is nothing else, so that is accepted everywhere.
+    /// Whoever reads some JSON can be told why there is nothing else, so that is accepted everywhere, unless all that there
+    /// is was excluded by name.
     fn meets(&self, accept: &Accept) -> bool {
         let types = self.types();
-        let reads_problems =
-            accept.iter().any(|range| range.item.essence_str() == PROBLEM && range.quality > Quality::ZERO);
-        let mut offered = types.iter().map(String::as_str).chain([JSON]);
-        types.is_empty() || reads_problems || offered.any(|offered| admits(accept, offered))
+        let wanted = |range: &QualityItem<Mime>| range.quality > Quality::ZERO;
+        let excluded =
+            |offered: &String| accept.iter().any(|range| !wanted(range) && range.item.essence_str() == offered);
+        let reads_json = accept.iter().any(|range| wanted(range) && is_json(range.item.essence_str()));
+        let takes_any = types.iter().any(|offered| admits(accept, offered)) || reads_json || admits(accept, JSON);
+        types.is_empty() || (takes_any && !types.iter().all(excluded))
     }
 
     /// 406 with what there is instead.
@@ -62,6 +65,10 @@ impl Offer {
         let detail = format!("this is answered as {}, which Accept excludes", types.join(" or "));
         Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail).with("offered", types)
     }
+}
+
+fn is_json(essence: &str) -> bool {
+    essence == JSON || essence.ends_with("+json")
 }
 
 /// The most precise range that matches decides. Parameters but `q` are not looked at.
@@ -112,7 +119,7 @@ mod tests {
 
     #[test]
     fn json_is_given_to_whoever_accepts_it() {
-        let accepting: [&[&str]; 14] = [
+        let accepting: [&[&str]; 16] = [
             &[],
             &[""],
             &["*/*"],
@@ -120,6 +127,8 @@ mod tests {
             &["application/json"],
             &["Application/JSON; charset=utf-8"],
             &["application/problem+json"],
+            &["application/vnd.api+json"],
+            &["application/*+json, text/html"],
             &["text/html, application/json;q=0.001"],
             &["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"],
             &["application/*;q=0, application/json"],
@@ -135,12 +144,13 @@ mod tests {
 
     #[test]
     fn json_is_not_given_to_whoever_excludes_it() {
-        let excluding: [&[&str]; 8] = [
+        let excluding: [&[&str]; 9] = [
             &["text/html"],
             &["text/html", "text/csv"],
             &["application/xml, text/*;q=0.5"],
             &["*/*;q=0"],
             &["application/json;q=0"],
+            &["application/problem+json, application/json;q=0"],
             &["application/json;q=0.0, */*"],
             &["*/*", "application/*;q=0"],
             &["application/problem+json;q=0"],
@@ -157,6 +167,7 @@ mod tests {
         }
         assert!(!suits(events, &["text/html"]));
         assert!(!suits(events, &["text/event-stream;q=0"]));
+        assert!(!suits(events, &["text/event-stream;q=0, */*"]));
     }
 
     #[test]

@@ -264,11 +264,11 @@ impl Unauthenticated {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::{App, HttpResponse, test};
+    use actix_web::{App, test};
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::Routes;
+    use crate::{Answer, Routes};
 
     /// Remembers what it was asked for.
     #[derive(Default)]
@@ -283,11 +283,11 @@ mod tests {
 
     #[actix_web::test]
     async fn what_changes_something_is_not_let_in_on_old_knowledge() {
-        async fn own(_: SignedIn) -> HttpResponse {
-            HttpResponse::Ok().finish()
+        async fn own(_: SignedIn) -> Answer<(), 204> {
+            Answer::new(())
         }
-        async fn anybody(_: Anyone) -> HttpResponse {
-            HttpResponse::Ok().finish()
+        async fn anybody(_: Anyone) -> Answer<(), 204> {
+            Answer::new(())
         }
         let routes = Routes::new("test").get("/own", own, "Reads.").post("/own", own, "Changes.");
         let routes = routes.patch("/cart", anybody, "Changes.").post("/staff", answer, "Changes.");
@@ -317,8 +317,8 @@ mod tests {
         }
     }
 
-    async fn answer(_: Staff) -> HttpResponse {
-        HttpResponse::Ok().finish()
+    async fn answer(_: Staff) -> Answer<(), 204> {
+        Answer::new(())
     }
 
     #[actix_web::test]
@@ -332,8 +332,8 @@ mod tests {
         let app = App::new().app_data(web::Data::from(authenticator)).configure(|app| routes.mount(app));
         let app = test::init_service(app).await;
         let asked = [
-            ("GET", "/v1/admin/orders", 200),
-            ("HEAD", "/v1/admin/orders", 200),
+            ("GET", "/v1/admin/orders", 204),
+            ("HEAD", "/v1/admin/orders", 204),
             ("POST", "/v1/admin/orders", 403),
             ("GET", "/v1/admin/stock", 403),
             ("GET", "/v1/admin/users", 403),

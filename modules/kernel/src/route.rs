@@ -253,7 +253,7 @@ impl Routes {
     }
 
     /// Lets the route that was declared last be asked only while `room` says so; otherwise it is 503 with Retry-After,
-    /// before anything of the request is looked at.
+    /// before anything of the request but `Accept` is looked at.
     #[must_use]
     pub fn only_while(mut self, room: fn(&HttpRequest) -> bool) -> Self {
         if let Some(route) = self.list.last_mut() {
@@ -357,12 +357,6 @@ impl<T: JsonSchema, const STATUS: u16> DescribeAnswer for Answer<T, STATUS> {
 impl<T: DescribeAnswer> DescribeAnswer for Result<T, Problem> {
     fn describe_answer(operation: &mut Operation, schemas: &mut SchemaGenerator) {
         T::describe_answer(operation, schemas);
-    }
-}
-
-impl DescribeAnswer for HttpResponse {
-    fn describe_answer(operation: &mut Operation, _: &mut SchemaGenerator) {
-        operation.answers(200, None);
     }
 }
 

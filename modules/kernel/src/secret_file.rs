@@ -25,10 +25,11 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Writes a file for its owner alone: wholly, durably, or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (folder, unfinished) = (made_folder_of(path)?, path.with_extension("new"));
-    remove(&unfinished)?;
-    write_new(&unfinished, bytes)?;
-    std::fs::rename(&unfinished, path)?;
+    let (folder, unfinished) = (made_folder_of(path)?, path.with_extension(Uuid::now_v7().simple().to_string()));
+    if let Err(error) = write_new(&unfinished, bytes).and_then(|()| std::fs::rename(&unfinished, path)) {
+        remove(&unfinished)?;
+        return Err(error);
+    }
     File::open(folder)?.sync_all()
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::{App, HttpResponse, test, web};
-use emporium_kernel::{Authenticator, Caller, Freshness, Json, Problem, Routes, SignedIn, Unauthenticated};
+use actix_web::{App, test, web};
+use emporium_kernel::{Answer, Authenticator, Caller, Freshness, Json, Problem, Routes, SignedIn, Unauthenticated};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -22,8 +22,8 @@ impl Authenticator for Doorkeeper {
     }
 }
 
-async fn note(_: SignedIn, _: Json<Value>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().finish())
+async fn note(_: SignedIn, _: Json<Value>) -> Result<Answer<(), 204>, Problem> {
+    Ok(Answer::new(()))
 }
 
 #[actix_web::test]

@@ -163,7 +163,12 @@ impl Authenticator for Verifier {
         match self.0.remembered.get(&mark).filter(|known| known.withdrawals == self.0.withdrawals()) {
             Some(known) if known.revoked || !known.lives(now) => Box::pin(ready(Err(Unauthenticated::Refused))),
             Some(known) if freshness != Freshness::Now && known.is_recent(now) => Box::pin(ready(Ok(known.caller))),
-            Some(known) => Box::pin(self.0.confirm(known, mark, freshness)),
+            Some(known) => Box::pin(async move {
+                self.0.renew_keys().await;
+                let same = known.withdrawals == self.0.withdrawals();
+                let known = if same { known } else { self.0.clone().verify(token).await? };
+                self.0.confirm(known, mark, freshness).await
+            }),
             None => Box::pin(async move {
                 let known = self.0.clone().verify(token).await?;
                 self.0.confirm(known, mark, freshness).await
@@ -192,7 +197,6 @@ impl Inner {
         mark: [u8; 32],
         freshness: Freshness,
     ) -> Result<Arc<Caller>, Unauthenticated> {
-        self.renew_keys().await;
         let asked_at = self.clock.now();
         match self.ask(known.grant.clone()).await {
             Ok(revoked) => (known.revoked, known.asked_at) = (revoked, Some(asked_at)),

@@ -10,7 +10,9 @@ use crate::csv::unreadable;
 /// Whether a spreadsheet would take a cell that begins like this for a formula; some read full-width signs like the
 /// others, and look behind white space.
 pub(super) fn is_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
+    let signs = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+    let behind = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    text.starts_with(['\t', '\r', '\n']) || behind.starts_with(signs)
 }
 
 /// The text as it is written: with an apostrophe before a formula, and before an apostrophe, so that reading can always
