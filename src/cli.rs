@@ -93,7 +93,7 @@ enum Command {
     Product(product::Command),
     /// Look at and change stock.
     #[cfg(feature = "inventory")]
-    #[command(subcommand)]
+    #[command(subcommand, visible_alias = "inventory")]
     Stock(stock::Command),
     /// Look at and change wallets.
     #[cfg(feature = "wallet")]

@@ -91,6 +91,7 @@ async fn stock_money_and_orders_are_looked_at_beside_the_running_server(shape: S
     assert_eq!(shop.told(&["order", "list", "--status", "placed"], 0)["data"][0]["id"], order["id"]);
     assert_eq!(shop.told(&["order", "list", "--unfinished"], 0)["data"], json!([]));
     shop.verify();
+    assert_eq!(shop.told(&["inventory", "verify"], 0), shop.told(&["stock", "verify"], 0), "two names");
     assert_eq!(
         shop.told(&["health", "--management", shop.management().trim_start_matches("http://")], 0)["ready"],
         true
