@@ -70,10 +70,11 @@ const WAITING_CONNECTIONS: i32 = 4_096;
 fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    if limit.current < limit.maximum
+    let of = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+    if of(limit.current) < of(limit.maximum)
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
     {
-        tracing::warn!(%error, "no more than {:?} files and connections can be open", limit.current);
+        tracing::warn!(%error, "no more than {} files and connections can be open", of(limit.current));
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn prepare(
     let made = random.token::<32>();
     let hash = secret::hash(&made);
     let work = database.write::<_, AuthError, _>(move |db| renew(db, &kept, &hash, now));
-    let at = |source| AuthOpenError::File { path: path.clone(), source };
+    let at = AuthOpenError::at(&path);
     match wait(work).map_err(AuthOpenError::Bootstrap)? {
         Found::NotNeeded => secret_file::remove(&path).map_err(at),
         Found::Good => Ok(()),
@@ -61,23 +61,29 @@ pub(crate) fn prepare(
     }
 }
 
-/// Sees to it that the database is used with the secret that it was written with.
+/// Refuses a root secret that the database was not written with.
 pub(crate) fn check_root(database: &Database, root: &Root, path: &Path) -> Result<(), AuthOpenError> {
-    let ours = root.check();
-    let work = database.write::<_, AuthError, _>(move |db| {
-        // Written first, so that of two that start at once both read what the first one wrote.
-        let row = (root_check::id.eq(ROW), root_check::hash.eq(&ours));
-        match diesel::insert_into(root_check::table).values(row).execute(db) {
-            Ok(_) | Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let known: String = root_check::table.select(root_check::hash).first(db)?;
-        Ok(known == ours)
-    });
-    match wait(work).map_err(AuthOpenError::Bootstrap)? {
+    let known =
+        database.read::<_, AuthError, _>(|db| Ok(root_check::table.select(root_check::hash).first(db).optional()?));
+    let known: Option<String> = wait(known).map_err(AuthOpenError::Bootstrap)?;
+    match known.is_none_or(|known| known == root.check()) {
         true => Ok(()),
         false => Err(AuthOpenError::OtherRoot(path.to_owned())),
     }
+}
+
+/// Notes with which root secret the database is written. Of two processes that start at once one may be refused.
+pub(crate) fn remember_root(database: &Database, root: &Root, path: &Path) -> Result<(), AuthOpenError> {
+    let ours = root.check();
+    let work = database.write::<_, AuthError, _>(move |db| {
+        let row = (root_check::id.eq(ROW), root_check::hash.eq(&ours));
+        match diesel::insert_into(root_check::table).values(row).execute(db) {
+            Ok(_) | Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    });
+    wait(work).map_err(AuthOpenError::Bootstrap)?;
+    check_root(database, root, path)
 }
 
 /// What stored passwords cost to check, before the first one is checked.

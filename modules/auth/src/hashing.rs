@@ -102,16 +102,17 @@ impl Hashing {
     }
 }
 
-/// Parts that accounts which there are not fall into.
-const PARTS: usize = 1_000;
+/// Accounts that there are not fall into so many buckets.
+const BUCKETS: usize = 1_000;
 
 impl StandIns {
     /// The one of an account that there is not: the same as long as the shares of the costs are, as a user's is.
     fn of(&self, account: &str) -> String {
         let costs = self.costs.read().unwrap_or_else(PoisonError::into_inner);
         let number = account.bytes().fold(0_usize, |number, byte| number.wrapping_mul(31).wrapping_add(byte.into()));
-        // The costs are in order, so that of all accounts only those at a border change when a share does.
-        let cost = costs.get(number % PARTS * costs.len() / PARTS).map_or("", String::as_str);
+        let bucket = number % BUCKETS;
+        // The costs are in order, so that only accounts at a border change their cost when a share does.
+        let cost = costs.get(bucket * costs.len() / BUCKETS).map_or("", String::as_str);
         format!("{cost}{}", self.rest)
     }
 
@@ -155,7 +156,7 @@ fn check(argon2: &Argon2<'_>, password: &Password, stored: &str, salt: &[u8]) ->
 #[derive(Clone)]
 struct Bulkhead {
     places: Arc<Semaphore>,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     threads: Sender<Work>,
 }
 
@@ -165,16 +166,16 @@ impl Bulkhead {
     fn new(at_once: usize, waiting: usize) -> Self {
         let places = at_once.saturating_add(waiting).min(Semaphore::MAX_PERMITS);
         let threads = start_threads(at_once);
-        Self { places: Arc::new(Semaphore::new(places)), turns: Arc::new(Semaphore::new(at_once)), threads }
+        Self { places: Arc::new(Semaphore::new(places)), permits: Arc::new(Semaphore::new(at_once)), threads }
     }
 
     /// The permits go with the work, so that a client that hangs up gives none back early.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Outage> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Outage::Busy)?;
-        let turn = self.turns.clone().acquire_owned().await.map_err(|_| Outage::Busy)?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Outage::Busy)?;
         let (answer, answered) = oneshot::channel();
         let work = move || {
-            let _held = (place, turn);
+            let _held = (place, permit);
             let _ = answer.send(work());
         };
         self.threads.send(Box::new(work)).map_err(|_| Outage::Busy)?;
@@ -197,13 +198,13 @@ fn start_threads(count: usize) -> Sender<Work> {
     let work = Arc::new(Mutex::new(work));
     for _ in 0..count.min(MOST_THREADS) {
         let work = work.clone();
-        let turn = move || {
+        let worker = move || {
             stand_back();
             while let Some(work) = next(&work) {
                 let _ = catch_unwind(AssertUnwindSafe(work));
             }
         };
-        if let Err(error) = std::thread::Builder::new().name("hashing".to_owned()).spawn(turn) {
+        if let Err(error) = std::thread::Builder::new().name("hashing".to_owned()).spawn(worker) {
             tracing::error!(%error, "a thread that hashes passwords could not be started");
         }
     }
@@ -246,7 +247,7 @@ mod tests {
             let bulkhead = bulkhead.clone();
             async move { bulkhead.run(move || blocked.recv().is_ok()).await }
         });
-        until(|| bulkhead.turns.available_permits() == 0).await;
+        until(|| bulkhead.permits.available_permits() == 0).await;
         let waiting = tokio::spawn({
             let bulkhead = bulkhead.clone();
             async move { bulkhead.run(|| ()).await }

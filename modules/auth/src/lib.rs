@@ -96,10 +96,7 @@ pub enum AuthOpenError {
     )]
     Key(PathBuf),
     /// The file does not hold the secret that all others come from.
-    #[error(
-        "{0} does not hold 32 bytes; restore it, or remove it to have a new one made: second factors and waiting mail are \
-         then lost"
-    )]
+    #[error("{0} is not there or does not hold 32 bytes; restore it from a copy")]
     Root(PathBuf),
     /// The database was written with another secret.
     #[error(
@@ -113,6 +110,13 @@ pub enum AuthOpenError {
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),
+}
+
+impl AuthOpenError {
+    /// What a failed use of a file is called.
+    pub(crate) fn at(path: &Path) -> impl Fn(std::io::Error) -> Self {
+        move |source| Self::File { path: path.to_owned(), source }
+    }
 }
 
 /// The users and their sessions.
@@ -171,18 +175,20 @@ impl Users {
         let hashing = Hashing::new(&settings, random.clone()).ok_or_else(refused)?;
         let password_rules = PasswordRules::of(&settings).map_err(AuthOpenError::Settings)?;
         let root_path = settings.root_path(data_dir);
-        let root = Root::open(&root_path, &random)?;
-        if !database.is_read_only() {
-            // Before anything is encrypted with it.
+        let root = if database.is_read_only() && !root_path.exists() {
+            Root::unsaved(&random)
+        } else {
+            let root = Root::open(&root_path, &random)?;
             bootstrap::check_root(&database, &root, &root_path)?;
-        }
-        let keys = SigningKeys::open(data_dir, &root, &random)?;
+            root
+        };
+        let keys = SigningKeys::open(data_dir, &root, &random, database.is_read_only())?;
         let post = Post::of(&settings.mail).map_err(AuthOpenError::Settings)?;
-        let no_seal = || AuthOpenError::Settings("no key to encrypt with".to_owned());
-        let (mail_seal, code_key) = (root.seal("auth/mail/1").ok_or_else(no_seal)?, root.derive("auth/code/1"));
-        let factor_seal = root.seal("auth/totp/1").ok_or_else(no_seal)?;
+        let (mail_seal, code_key) = (root.seal("auth/mail/1")?, root.derive("auth/code/1"));
+        let factor_seal = root.seal("auth/totp/1")?;
         if !database.is_read_only() {
-            keys.hide();
+            bootstrap::remember_root(&database, &root, &root_path)?;
+            keys.encrypt();
             bootstrap::prepare(&database, data_dir, clock.now(), &random)?;
             bootstrap::learn_costs(&database, &hashing)?;
         }

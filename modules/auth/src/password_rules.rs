@@ -59,8 +59,11 @@ impl Blocklist {
         let mut marks = Vec::new();
         for line in std::io::BufReader::new(file).split(b'\n') {
             let line = line.map_err(refused)?;
+            if line.contains(&0) {
+                return Err(format!("password_blocklist {}: it is not UTF-8", path.display()));
+            }
             // Lists that went round the world hold bytes of all encodings.
-            marks.push(mark(String::from_utf8_lossy(&line).trim_end_matches('\r')));
+            marks.push(mark(String::from_utf8_lossy(&line).trim_start_matches('\u{feff}').trim_end_matches('\r')));
         }
         marks.sort_unstable();
         marks.dedup();
@@ -80,7 +83,8 @@ fn mark(password: &str) -> [u8; 16] {
     mark
 }
 
-/// Whether nothing is left of a password without digits, signs, and the names of its owner and of the shop.
+/// Whether a password is the address or name of its owner, or has letters of which nothing is left without the names of
+/// its owner and of the shop.
 fn says_only(password: &str, email: &Email, name: &str) -> bool {
     let local = email.as_str().rsplit_once('@').map_or("", |(local, _)| local);
     let (plain, called) = (password.to_lowercase(), name.to_lowercase());
@@ -166,11 +170,13 @@ mod tests {
     fn a_shop_can_have_a_list_of_its_own() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("leaked.txt");
-        std::fs::write(&path, b"correct horse\n\xff\xfe odd\nCafe\xcc\x81 at four\r\n").expect("writes");
+        std::fs::write(&path, b"\xef\xbb\xbfcorrect horse\n\xff\xfe odd\nCafe\xcc\x81 at four\r\n").expect("writes");
         let file = path.to_str().expect("text").to_owned();
         let listed = settings(|s| s.password_blocklist.clone_from(&file));
         assert!(is_weak(&listed, "Correct Horse") && is_weak(&listed, "caf\u{e9} at four"));
         assert_eq!(check(&listed, "correct horses"), Ok(()));
+        std::fs::write(&path, b"\xff\xfec\0o\0r\0").expect("writes");
+        assert!(PasswordRules::of(&listed).is_err_and(|reason| reason.contains("UTF-8")));
         let missing = settings(|s| s.password_blocklist = "/nowhere/at/all".to_owned());
         assert!(PasswordRules::of(&missing).is_err_and(|reason| reason.contains("/nowhere/at/all")));
     }

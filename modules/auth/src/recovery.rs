@@ -61,7 +61,14 @@ impl Users {
         let admitted = self.admit(&attempt).await?;
         let wanted = FindUser::Email(email);
         let look = move |db: &mut Db| Ok((users::find(db, &wanted)?, throttle::is_known(db, &login)?));
-        let (found, known) = self.database.read::<_, AuthError, _>(look).await?;
+        let (found, known) = match self.database.read::<_, AuthError, _>(look).await {
+            Ok(looked) => looked,
+            Err(error) => {
+                // It was not tried.
+                self.give_back(&attempt, &admitted).await?;
+                return Err(error);
+            }
+        };
         let found = found.filter(|user| !user.disabled);
         let given = found.as_ref().map(|user| self.given(user, &code, known, attempt.now));
         let (tried, command) = (given.clone(), self.random.token::<16>());

@@ -18,21 +18,24 @@ pub(crate) struct Root(hmac::Key);
 impl Root {
     /// Reads it: 32 random bytes; makes and stores them at the first start.
     pub(crate) fn open(path: &Path, random: &Random) -> Result<Self, AuthOpenError> {
-        let at = |source| AuthOpenError::File { path: path.to_owned(), source };
-        if secret_file::read(path).map_err(at)?.is_none() {
-            secret_file::make(path, &random.bytes::<BYTES>()).map_err(at)?;
+        if secret_file::read(path).map_err(AuthOpenError::at(path))?.is_none() {
+            secret_file::make(path, &random.bytes::<BYTES>()).map_err(AuthOpenError::at(path))?;
         }
         Self::existing(path)
     }
 
     /// Reads it.
     pub(crate) fn existing(path: &Path) -> Result<Self, AuthOpenError> {
-        let at = |source| AuthOpenError::File { path: path.to_owned(), source };
-        let stored = secret_file::read(path).map_err(at)?.unwrap_or_default();
+        let stored = secret_file::read(path).map_err(AuthOpenError::at(path))?.unwrap_or_default();
         if stored.len() != BYTES {
             return Err(AuthOpenError::Root(path.to_owned()));
         }
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &stored)))
+    }
+
+    /// One that is stored nowhere, for whoever only reads what is not secret, as in a copy of the databases alone.
+    pub(crate) fn unsaved(random: &Random) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, &random.bytes::<BYTES>()))
     }
 
     /// What a database remembers of the secret that it was written with.
@@ -45,15 +48,16 @@ impl Root {
         hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&self.0, purpose.as_bytes()).as_ref())
     }
 
-    /// A key that hides texts.
-    pub(crate) fn seal(&self, purpose: &'static str) -> Option<Seal> {
+    /// A key that encrypts texts.
+    pub(crate) fn seal(&self, purpose: &'static str) -> Result<Seal, AuthOpenError> {
         let bytes = hmac::sign(&self.0, purpose.as_bytes());
-        let key = UnboundKey::new(&AES_256_GCM, bytes.as_ref()).ok()?;
-        Some(Seal { key: LessSafeKey::new(key), purpose })
+        let no_key = |_| AuthOpenError::Settings("no key to encrypt with".to_owned());
+        let key = UnboundKey::new(&AES_256_GCM, bytes.as_ref()).map_err(no_key)?;
+        Ok(Seal { key: LessSafeKey::new(key), purpose })
     }
 }
 
-/// Hides texts: AES-256-GCM with a random nonce, bound to what they are for and to their row.
+/// Encrypts texts: AES-256-GCM with a random nonce, bound to what they are for and to their row or file.
 pub(crate) struct Seal {
     key: LessSafeKey,
     purpose: &'static str,
@@ -64,7 +68,7 @@ impl Seal {
         Aad::from(format!("{}\n{row}", self.purpose))
     }
 
-    /// The text of `row`, hidden; base64url.
+    /// The text of `row`, encrypted; base64url.
     pub(crate) fn close(&self, row: &str, text: &str, random: &Random) -> Option<String> {
         let nonce = random.bytes::<NONCE_LEN>();
         let mut bytes = text.as_bytes().to_vec();

@@ -4,7 +4,7 @@
 //! beginning, `auth-signing-1800000000.key` from that second since the epoch. A new key is published for as long as
 //! anybody may keep the published ones before it signs, and an old one as long as anything that it signed is good. So
 //! nothing but the clock decides, and processes that share the folder decide alike. The files are encrypted with a key that comes
-//! from the root secret, each for its own name.
+//! from the root secret, each for its own name; one that is put there in PKCS#8 is at the next start.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -70,22 +70,23 @@ pub struct NewKey {
 
 impl SigningKeys {
     /// Reads the keys; makes and stores one at the first start.
-    pub(crate) fn open(data_dir: &Path, root: &Root, random: &Random) -> Result<Self, AuthOpenError> {
+    /// Whoever only reads the rest has one that is stored nowhere.
+    pub(crate) fn open(data_dir: &Path, root: &Root, random: &Random, read_only: bool) -> Result<Self, AuthOpenError> {
         let files = Files::of(data_dir, root, random)?;
-        if files.list()?.is_empty() {
-            files.make(&data_dir.join(FIRST_FILE))?;
-        }
-        let ring = RwLock::new(Arc::new(Ring::read(&files)?));
-        Ok(Self { files, ring })
+        let ring = match files.list()?.is_empty() {
+            false => Ring::read(&files)?,
+            true if read_only => Ring([(0, files.unsaved()?)].into()),
+            true => Ring([(0, files.make(&data_dir.join(FIRST_FILE))?)].into()),
+        };
+        Ok(Self { files, ring: RwLock::new(Arc::new(ring)) })
     }
 
     /// Encrypts keys that somebody put there as they are, in PKCS#8, or that an earlier version stored so. One that cannot be
     /// written is used as it is.
-    pub(crate) fn hide(&self) {
-        for path in self.files.list().unwrap_or_default().values() {
-            if let Err(error) = self.files.hide(path) {
-                tracing::warn!(file = %path.display(), %error, "a key that signs tokens is not encrypted");
-            }
+    pub(crate) fn encrypt(&self) {
+        let encrypted = self.files.list().and_then(|list| list.values().try_for_each(|path| self.files.encrypt(path)));
+        if let Err(error) = encrypted {
+            tracing::warn!(%error, "a key that signs tokens stays unencrypted");
         }
     }
 
@@ -192,14 +193,12 @@ fn begin(name: &str) -> Option<i64> {
 
 impl Files {
     fn of(folder: &Path, root: &Root, random: &Random) -> Result<Self, AuthOpenError> {
-        let no_seal = || AuthOpenError::Settings("no key to encrypt with".to_owned());
-        let seal = root.seal("auth/signing/1").ok_or_else(no_seal)?;
-        Ok(Self { folder: folder.to_owned(), seal, random: random.clone() })
+        Ok(Self { folder: folder.to_owned(), seal: root.seal("auth/signing/1")?, random: random.clone() })
     }
 
     /// By the second from which they sign, the oldest first.
     fn list(&self) -> Result<BTreeMap<i64, PathBuf>, AuthOpenError> {
-        let at = |source| AuthOpenError::File { path: self.folder.clone(), source };
+        let at = AuthOpenError::at(&self.folder);
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -207,7 +206,7 @@ impl Files {
         };
         let mut found = BTreeMap::new();
         for entry in entries {
-            let path = entry.map_err(at)?.path();
+            let path = entry.map_err(&at)?.path();
             found.extend(begin(file_name(&path)).map(|from| (from, path)));
         }
         Ok(found)
@@ -215,8 +214,7 @@ impl Files {
 
     /// The key in a file; `None` when there is no such file.
     fn read(&self, path: &Path) -> Result<Option<SigningKey>, AuthOpenError> {
-        let at = |source| AuthOpenError::File { path: path.to_owned(), source };
-        let Some(stored) = secret_file::read(path).map_err(at)? else { return Ok(None) };
+        let Some(stored) = secret_file::read(path).map_err(AuthOpenError::at(path))? else { return Ok(None) };
         let opened = || {
             let text = self.seal.open(file_name(path), std::str::from_utf8(&stored).ok()?.trim())?;
             SigningKey::of(&URL_SAFE_NO_PAD.decode(text).ok()?)
@@ -227,20 +225,27 @@ impl Files {
 
     /// Makes a key, unless another process has just made one of that name.
     fn make(&self, path: &Path) -> Result<SigningKey, AuthOpenError> {
-        let at = |source| AuthOpenError::File { path: path.to_owned(), source };
         let broken = || AuthOpenError::Key(path.to_owned());
-        let made = Ed25519KeyPair::from_seed_unchecked(&self.random.bytes::<32>()).ok();
-        let made = made.and_then(|pair| pair.to_pkcs8().ok()).ok_or_else(broken)?;
-        let sealed = self.sealed(path, made.as_ref()).ok_or_else(broken)?;
-        secret_file::make(path, sealed.as_bytes()).map_err(at)?;
+        let sealed = self.pkcs8().and_then(|pkcs8| self.sealed(path, &pkcs8)).ok_or_else(broken)?;
+        secret_file::make(path, sealed.as_bytes()).map_err(AuthOpenError::at(path))?;
         self.read(path)?.ok_or_else(broken)
     }
 
-    fn hide(&self, path: &Path) -> Result<(), AuthOpenError> {
-        let at = |source| AuthOpenError::File { path: path.to_owned(), source };
-        let Some(stored) = secret_file::read(path).map_err(at)? else { return Ok(()) };
+    fn unsaved(&self) -> Result<SigningKey, AuthOpenError> {
+        let made = self.pkcs8().and_then(|pkcs8| SigningKey::of(&pkcs8));
+        made.ok_or_else(|| AuthOpenError::Key(self.folder.join(FIRST_FILE)))
+    }
+
+    /// A new key.
+    fn pkcs8(&self) -> Option<Vec<u8>> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&self.random.bytes::<32>()).ok()?;
+        Some(pair.to_pkcs8().ok()?.as_ref().to_vec())
+    }
+
+    fn encrypt(&self, path: &Path) -> Result<(), AuthOpenError> {
+        let Some(stored) = secret_file::read(path).map_err(AuthOpenError::at(path))? else { return Ok(()) };
         match SigningKey::of(&stored).and_then(|_| self.sealed(path, &stored)) {
-            Some(sealed) => secret_file::write(path, sealed.as_bytes()).map_err(at),
+            Some(sealed) => secret_file::write(path, sealed.as_bytes()).map_err(AuthOpenError::at(path)),
             None => Ok(()),
         }
     }
@@ -267,15 +272,15 @@ pub fn rotate_keys(
     let root = settings.root_path(data_dir);
     let files = Files::of(data_dir, &Root::existing(&root)?, random)?;
     let before = files.list()?;
-    // A key that nobody could open is not to follow those that are there.
-    before.values().try_for_each(|path| files.read(path).map(drop))?;
+    // Nobody could open a key that follows those that are there if this is not their root secret.
+    drop(Ring::read(&files)?);
     // Two in one second would be one, and a clock that was set back makes none that is older than the newest.
     let newest = before.keys().next_back().copied().unwrap_or(0);
     let wanted = if at_once { now } else { now.plus(LEAD) };
     let from = wanted.seconds().max(newest.saturating_add(1)).max(1);
     let made = files.make(&data_dir.join(name(from)))?;
     for path in before.values().filter(|_| at_once) {
-        secret_file::remove(path).map_err(|source| AuthOpenError::File { path: path.clone(), source })?;
+        secret_file::remove(path).map_err(AuthOpenError::at(path))?;
     }
     Ok(NewKey { kid: made.public.kid, signs_from: Timestamp::from_micros(from.saturating_mul(1_000_000)) })
 }
@@ -291,7 +296,7 @@ mod tests {
     fn open(folder: &Path) -> Result<SigningKeys, AuthOpenError> {
         let random = Random::seeded(1);
         let root = Root::open(&Settings::for_tests().root_path(folder), &random)?;
-        SigningKeys::open(folder, &root, &random)
+        SigningKeys::open(folder, &root, &random, false)
     }
 
     fn rotate(folder: &Path, now: Timestamp, at_once: bool) -> NewKey {
@@ -344,7 +349,7 @@ mod tests {
         secret_file::write(&path, pkcs8.as_ref()).expect("writes");
         let kid = SigningKey::of(pkcs8.as_ref()).expect("a key").public.kid;
         let keys = open(folder.path()).expect("opens");
-        keys.hide();
+        keys.encrypt();
         assert_eq!(keys.key_set(at(1)).keys[0].kid, kid);
         let stored = secret_file::read(&path).expect("reads").expect("is there");
         let seed = [7; 32];
@@ -359,7 +364,7 @@ mod tests {
         assert_eq!(begin("auth-signing.key"), Some(0));
         assert_eq!(begin("auth-signing-12.key"), Some(12));
         for other in
-            ["auth-signing-.key", "auth-signing-0.key", "auth-signing--3.key", "auth-root.key", "auth-signing.new"]
+            ["auth-signing-.key", "auth-signing-0.key", "auth-signing--3.key", "auth-root.key", "auth-signing.0190a3"]
         {
             assert_eq!(begin(other), None, "{other}");
         }

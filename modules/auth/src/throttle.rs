@@ -52,8 +52,15 @@ pub(crate) struct Attempt {
 pub(crate) struct Admitted {
     /// Whether somebody logged in from there before.
     known: bool,
-    /// Counters that have counted it as a failure already, because only one may try at a time.
-    claimed: Vec<&'static str>,
+    /// Counters that have counted it as a failure already, because only one may try at a time, and when the last one before
+    /// was.
+    claimed: Vec<(&'static str, i64)>,
+}
+
+impl Admitted {
+    fn has_claimed(&self, counter: &str) -> bool {
+        self.claimed.iter().any(|(name, _)| *name == counter)
+    }
 }
 
 /// How long after the last of `failures` in a row nobody may try.
@@ -95,7 +102,7 @@ pub(crate) fn admit(db: &mut Db, attempt: &Attempt) -> Done<Admitted> {
             if diesel::update(seen).set(claim).execute(db)? == 0 {
                 return wait(pause(failures + 1, free));
             }
-            admitted.claimed.push(name);
+            admitted.claimed.push((name, last_at));
         }
     }
     Ok(admitted)
@@ -111,13 +118,15 @@ pub(crate) fn claim(db: &mut Db, attempt: &Attempt) -> Done<()> {
     failed(db, attempt, &admitted)
 }
 
-/// Takes back what [`admit`] counted for a try that was right, but did not lead to anything yet.
+/// Takes back what [`admit`] counted for a try that was not made, or was right but did not lead to anything yet: it has to
+/// wait no longer than before.
 pub(crate) fn give_back(db: &mut Db, attempt: &Attempt, admitted: &Admitted) -> Done<()> {
     for (name, place, _) in counters(attempt, admitted.known) {
-        if admitted.claimed.contains(&name) {
-            let counted = row(attempt, place).filter(login_failure::failures.gt(0));
-            diesel::update(counted).set(login_failure::failures.eq(login_failure::failures - 1)).execute(db)?;
-        }
+        let Some((_, before)) = admitted.claimed.iter().find(|(claimed, _)| *claimed == name) else { continue };
+        let counted = row(attempt, place).filter(login_failure::failures.gt(0));
+        diesel::update(counted).set(login_failure::failures.eq(login_failure::failures - 1)).execute(db)?;
+        let ours = row(attempt, place).filter(login_failure::last_at.eq(attempt.now.micros()));
+        diesel::update(ours).set(login_failure::last_at.eq(before)).execute(db)?;
     }
     Ok(())
 }
@@ -153,7 +162,7 @@ pub(crate) fn is_known(db: &mut Db, attempt: &Attempt) -> Done<bool> {
 /// Counts a wrong password.
 pub(crate) fn failed(db: &mut Db, attempt: &Attempt, admitted: &Admitted) -> Done<()> {
     for (name, place, _) in counters(attempt, admitted.known) {
-        if admitted.claimed.contains(&name) {
+        if admitted.has_claimed(name) {
             continue;
         }
         let more =

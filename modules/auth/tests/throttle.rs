@@ -60,6 +60,27 @@ async fn of_a_hundred_guesses_at_the_same_moment_no_more_are_made_than_one_by_on
 }
 
 #[actix_web::test]
+async fn a_try_that_there_was_no_room_for_is_no_failure_and_is_not_waited_for() {
+    let house = House::new();
+    house.register(ADA).await;
+    for _ in 0..8 {
+        house.pass(900);
+        assert_eq!(from(&house, HOME, ADA, "wrong password").await.status, 401);
+    }
+    let mut settings = Settings::for_tests();
+    (settings.hashing_at_once, settings.hashing_waiting) = (1, 0);
+    // A new password takes long enough that somebody logs in meanwhile.
+    (settings.argon2_memory_kib, settings.argon2_passes) = (64 * 1024, 10);
+    let house = house.again_with(settings);
+    house.pass(900);
+    let bob = json!({"email": "bob@example.com", "password": PASSWORD, "name": "Bob"});
+    let registered = house.post("/v1/auth/register", bob);
+    let (registered, login) = futures_util::future::join(registered, from(&house, HOME, ADA, PASSWORD)).await;
+    assert_eq!((registered.status, login.status), (201, 503));
+    assert_eq!(from(&house, HOME, ADA, PASSWORD).await.status, 200, "at once");
+}
+
+#[actix_web::test]
 async fn a_success_forgets_the_failures_before_it() {
     let house = House::new();
     house.register(ADA).await;

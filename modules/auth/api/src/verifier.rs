@@ -170,6 +170,7 @@ impl Authenticator for Verifier {
                 self.0.confirm(known, mark, freshness).await
             }),
             None => Box::pin(async move {
+                self.0.renew_keys().await;
                 let known = self.0.clone().verify(token).await?;
                 self.0.confirm(known, mark, freshness).await
             }),

@@ -74,6 +74,10 @@ mod tests {
             let text = format!("{sign}1");
             assert_eq!(guard(&text), format!("'{text}"));
         }
+        for behind in [" =1", "\u{a0}+1", "\u{feff}@1", " \u{2003} -1"] {
+            assert_eq!(guard(behind), format!("'{behind}"));
+        }
+        assert_eq!(guard(" tea"), " tea");
     }
 
     #[test]
