@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use emporium_inventory::{LevelFilter, Stock};
 use emporium_inventory_api::{Adjust, AdjustRow, Change, Inventory, Level, LocationId, Sku};
-use emporium_kernel::Call;
+use emporium_kernel::{Call, Limit};
 use serde_json::json;
 
 use super::{Context, progress, refused, verify};
@@ -93,7 +93,7 @@ async fn show(context: &Context, stock: &Stock, sku: Option<String>) -> anyhow::
     let mut levels: Vec<Level> = Vec::new();
     let mut after = None;
     loop {
-        let limit = serde_json::from_value(100.into())?;
+        let limit = Limit::LARGEST;
         let filter = LevelFilter { sku: sku.clone(), after: after.take(), limit, ..LevelFilter::default() };
         let page = stock.list_levels(filter).await.map_err(refused)?;
         levels.extend(page.data);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::deployment::{Deployment, Person, Shape};
 use crate::openapi::{operations, reachable};
 use crate::request::{Reply, any, get, order_of, post};
+use crate::services::credential;
 
 everywhere!(each_operation_lets_in_whom_it_says_and_nobody_else, what_is_somebodys_is_not_there_for_anybody_else,);
 
@@ -51,8 +52,8 @@ async fn each_operation_lets_in_whom_it_says_and_nobody_else(shape: Shape) {
     let shop = Deployment::start(shape);
     let operations = operations(&shop.told(&["openapi"], 0));
     let somebody = shop.signed_up("somebody@example.com").await;
-    let service =
-        Person { id: String::new(), token: "eyJhbGciOiJFZERTQSIsInR5cCI6InNlcnZpY2Urand0In0.e30.AA".to_owned() };
+    shop.told(&["config", "key"], 0);
+    let service = Person { id: String::new(), token: credential(&shop, "shop", "shop", "wallet", 60) };
     let mut asked = 0;
     for (method, path, operation) in &operations {
         let say = |who: &str, reply: &Reply| format!("{who}: {method} {path}: {} {}", reply.status, reply.body);

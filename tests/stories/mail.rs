@@ -60,12 +60,21 @@ async fn a_forgotten_password_is_set_anew_with_a_code_that_was_mailed(shape: Sha
 }
 
 #[tokio::test]
-async fn mail_goes_over_tls_to_a_server_that_can_be_trusted_and_to_no_other() {
+async fn mail_goes_over_tls_that_is_asked_for_to_a_server_that_can_be_trusted_and_to_no_other() {
+    goes_to_trusted_servers_alone("starttls").await;
+}
+
+#[tokio::test]
+async fn mail_goes_over_tls_from_the_beginning_to_a_server_that_can_be_trusted_and_to_no_other() {
+    goes_to_trusted_servers_alone("implicit").await;
+}
+
+async fn goes_to_trusted_servers_alone(mode: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    let (server, authority) = Smtpd::secure(folder.path());
+    let (server, authority) = Smtpd::secure(folder.path(), mode);
     let mut secure = settings(&server);
     secure.extend([
-        ("EMPORIUM_AUTH__MAIL__TLS", "starttls".to_owned()),
+        ("EMPORIUM_AUTH__MAIL__TLS", mode.to_owned()),
         ("EMPORIUM_AUTH__MAIL__USER", "shop".to_owned()),
         ("EMPORIUM_AUTH__MAIL__PASSWORD", "a long secret".to_owned()),
     ]);

@@ -9,7 +9,7 @@ use crate::deployment::{Deployment, Shape};
 use crate::request::{get, order_of, post};
 
 /// A credential as `module` would make it for `audience` with the key in its folder.
-fn credential(shop: &Deployment, holder: &str, module: &str, audience: &str, seconds: i64) -> String {
+pub fn credential(shop: &Deployment, holder: &str, module: &str, audience: &str, seconds: i64) -> String {
     credential_since(0, shop, holder, module, audience, seconds)
 }
 

@@ -1,5 +1,5 @@
 """A mail server of a test's own (aiosmtpd): listens on a free port of this machine, says which, and writes each mail to a
-file of its own. Arguments: the folder for mail; then certificate and key for STARTTLS, which is then required, as is the
+file of its own. Arguments: the folder for mail; then certificate, key, and "starttls" or "implicit": TLS is then required, as is the
 login of "shop" with "a long secret". As long as there is a file named "busy" in the folder, it takes no mail.
 """
 
@@ -37,14 +37,22 @@ def authenticator(server, session, envelope, mechanism, data):
     return AuthResult(success=right)
 
 
+implicit = context is not None and sys.argv[4] == "implicit"
+
+
 def protocol():
-    secure = {"require_starttls": True, "auth_required": True, "authenticator": authenticator} if context else {}
-    return SMTP(Folder(), hostname="localhost", tls_context=context, **secure)
+    login = {"auth_required": True, "authenticator": authenticator} if context else {}
+    if context and not implicit:
+        login |= {"require_starttls": True, "tls_context": context}
+    if implicit:
+        # The connection is protected before it begins to speak.
+        login |= {"auth_require_tls": False}
+    return SMTP(Folder(), hostname="localhost", **login)
 
 
 async def main():
     listener = socket.create_server(("127.0.0.1", 0))
-    server = await asyncio.get_running_loop().create_server(protocol, sock=listener)
+    server = await asyncio.get_running_loop().create_server(protocol, sock=listener, ssl=context if implicit else None)
     print(listener.getsockname()[1], flush=True)
     await server.serve_forever()
 

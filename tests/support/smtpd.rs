@@ -24,7 +24,7 @@ impl Smtpd {
 
     /// One that insists on TLS and a login, and the certificate of the authority that vouches for it. Both are kept in
     /// `folder`.
-    pub fn secure(folder: &Path) -> (Self, PathBuf) {
+    pub fn secure(folder: &Path, mode: &str) -> (Self, PathBuf) {
         let file = |name: &str| folder.join(name).display().to_string();
         let [authority, its_key, certificate, key] =
             ["authority.pem", "authority.key", "certificate.pem", "certificate.key"].map(file);
@@ -32,7 +32,7 @@ impl Smtpd {
         let names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
         let leaf = ["-addext", "basicConstraints=critical,CA:FALSE", "-CA", &authority, "-CAkey", &its_key];
         openssl(&[&names[..], &leaf, &["-keyout", &key, "-out", &certificate]].concat());
-        (Self::with(&[&certificate, &key]), authority.into())
+        (Self::with(&[&certificate, &key, mode]), authority.into())
     }
 
     fn with(tls: &[&str]) -> Self {

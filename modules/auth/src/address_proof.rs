@@ -139,8 +139,8 @@ impl Users {
 
     fn proof_of(&self, call: &Call, token: &Secret, code: &Code) -> Result<(String, String), AuthError> {
         self.code_rate.take(&place::of(call.peer), self.clock.now())?;
-        let id = secret::hash(token.as_str());
-        let hash = claims::code_hash(&self.code_key, &id, code);
+        let id = secret::hash(token.as_str().trim());
+        let hash = code.hash(&self.code_key, Purpose::Claim, &id);
         Ok((id, hash))
     }
 
@@ -169,7 +169,7 @@ impl Users {
                 until: now.plus(GOOD),
             },
         };
-        let hash = (!taken).then(|| claims::code_hash(&self.code_key, &claim.id, &code));
+        let hash = (!taken).then(|| code.hash(&self.code_key, Purpose::Claim, &claim.id));
         let Some(letter) = self.letter_to(claim.email.clone(), content, now)? else { return Ok(()) };
         let answer = move |db: &mut Db| claims::answer(db, &claim, hash.as_deref(), &letter, now);
         self.database.write_in(Lane::Continuation, answer).await

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use emporium_auth_api::{AuthError, Email, User, UserId};
 use emporium_database::prelude::*;
-use emporium_database::{Db, refuse};
+use emporium_database::{Db, Failure, refuse};
 use emporium_kernel::{Outage, Timestamp};
 
 use crate::Done;
-use crate::codes::{BETWEEN, Code, GOOD, MOST_TRIES};
+use crate::codes::{BETWEEN, GOOD, MOST_TRIES, NONE};
 use crate::mail::{self, Sealed};
 use crate::schema::address_claim;
 
@@ -23,8 +20,6 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MOST_WAITING: i64 = 10_000;
 const AT_ONCE: i64 = 50;
 const PRUNED_AT_ONCE: i64 = 500;
-/// There is no code that is good.
-const NONE: &str = "";
 
 /// A claim as it is made.
 #[derive(Clone)]
@@ -57,8 +52,7 @@ pub(crate) struct Waiting {
 
 /// Notes a claim; doing it again changes nothing.
 pub(crate) fn note(db: &mut Db, claim: &Claim) -> Done<()> {
-    let there: i64 = address_claim::table.filter(address_claim::id.eq(&claim.id)).count().get_result(db)?;
-    if there > 0 {
+    if is_there(db, &claim.id)? {
         return Ok(());
     }
     let waiting: i64 = address_claim::table.filter(address_claim::answered.eq(0)).count().get_result(db)?;
@@ -95,7 +89,13 @@ pub(crate) fn waiting(db: &mut Db, now: Timestamp) -> Done<Vec<Waiting>> {
         .order(address_claim::created_at)
         .limit(AT_ONCE)
         .load(db)?;
-    let read = |(id, email, place): (String, String, String)| Some(Waiting { id, email: Email::parse(&email)?, place });
+    let read = |(id, email, place): (String, String, String)| match Email::parse(&email) {
+        Some(email) => Some(Waiting { id, email, place }),
+        None => {
+            tracing::error!(claim = %id, "a claim has no address that can be read; it ends by itself");
+            None
+        }
+    };
     Ok(rows.into_iter().filter_map(read).collect())
 }
 
@@ -139,11 +139,6 @@ pub(crate) fn answer(
     mail::enqueue(db, letter)
 }
 
-/// How a code is stored.
-pub(crate) fn code_hash(key: &hmac::Key, claim: &str, code: &Code) -> String {
-    URL_SAFE_NO_PAD.encode(hmac::sign(key, format!("claim\n{claim}\n{}", code.as_str()).as_bytes()))
-}
-
 /// Counts a try with a code; what the claim was, and its end, when it was right. Which of many tries at the same moment
 /// are counted the row decides.
 pub(crate) fn prove(db: &mut Db, id: &str, hash: &str, now: Timestamp) -> Done<Option<(Claimed, Email)>> {
@@ -163,7 +158,8 @@ pub(crate) fn prove(db: &mut Db, id: &str, hash: &str, now: Timestamp) -> Done<O
         (None, Some((name, password_hash))) => Claimed::Registration { name, password_hash },
         (None, None) => return refuse(AuthError::InvalidCode),
     };
-    Ok(Email::parse(&email).map(|email| (what, email)))
+    let email = Email::parse(&email).ok_or_else(|| Failure::corrupt(format!("claim {id}")))?;
+    Ok(Some((what, email)))
 }
 
 /// Whether a claim is there, proved by nobody yet.

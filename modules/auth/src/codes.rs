@@ -29,19 +29,22 @@ const MOST: [(Duration, usize); 2] = [(HOUR, 5), (DAY, 10)];
 const MOST_OF_STRANGERS: [(Duration, usize); 2] = [(HOUR, 3), (DAY, 6)];
 const PRUNED_AT_ONCE: i64 = 500;
 /// There is no code that is good.
-const NONE: &str = "";
+pub(crate) const NONE: &str = "";
 
 /// What a code is for. A code for one thing is good for nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To set a new password.
     Reset,
+    /// To prove an address.
+    Claim,
 }
 
 impl Purpose {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Purpose::Reset => "reset",
+            Purpose::Claim => "claim",
         }
     }
 }
@@ -59,9 +62,9 @@ impl Code {
         &self.0
     }
 
-    /// How it is stored.
-    pub(crate) fn hash(&self, key: &hmac::Key, purpose: Purpose, user: &UserId) -> String {
-        let content = format!("{}\n{user}\n{}", purpose.name(), self.0);
+    /// How it is stored: for what it is, and for which user or claim.
+    pub(crate) fn hash(&self, key: &hmac::Key, purpose: Purpose, of: &str) -> String {
+        let content = format!("{}\n{of}\n{}", purpose.name(), self.0);
         URL_SAFE_NO_PAD.encode(hmac::sign(key, content.as_bytes()))
     }
 }

@@ -189,10 +189,15 @@ fn insert(db: &mut Db, new: &Invitation, token_hash: &str) -> Done<()> {
     Ok(())
 }
 
+#[diesel::dsl::auto_type(no_type_alias)]
+fn offered<'a>(hash: &'a str, now: Timestamp) -> _ {
+    let now: i64 = now.micros();
+    invitation::table.filter(invitation::token_hash.eq(hash).and(invitation::expires_at.gt(now)))
+}
+
 /// The open invitation that a secret belongs to, if its address is still free.
 fn look(db: &mut Db, hash: &str, now: Timestamp) -> Done<Invitation> {
-    let open = invitation::token_hash.eq(hash).and(invitation::expires_at.gt(now.micros()));
-    let row: Option<Row> = invitation::table.filter(open).select(COLUMNS).first(db).optional()?;
+    let row: Option<Row> = offered(hash, now).select(COLUMNS).first(db).optional()?;
     let Some(row) = row else { return refuse(AuthError::InvalidInvitation) };
     let found = read(row)?;
     match users::find(db, &FindUser::Email(found.email.clone()))? {
@@ -206,8 +211,7 @@ fn redeem(db: &mut Db, hash: &str, new: &NewUser) -> Done<()> {
     if users::exists(db, &new.id)? {
         return Ok(());
     }
-    let open = invitation::token_hash.eq(hash).and(invitation::expires_at.gt(new.created_at.micros()));
-    let by: Option<String> = invitation::table.filter(open).select(invitation::invited_by).first(db).optional()?;
+    let by: Option<String> = offered(hash, new.created_at).select(invitation::invited_by).first(db).optional()?;
     let Some(by) = by.map(UserId::stored) else { return refuse(AuthError::InvalidInvitation) };
     // An invitation is the word of an admin, and of nobody who is none any more.
     users::lock(db, &by)?;
@@ -215,8 +219,7 @@ fn redeem(db: &mut Db, hash: &str, new: &NewUser) -> Done<()> {
     if !admin.is_some_and(|user| user.roles.contains(&Role::Admin)) {
         return refuse(AuthError::InvalidInvitation);
     }
-    let open = invitation::token_hash.eq(hash).and(invitation::expires_at.gt(new.created_at.micros()));
-    if diesel::delete(invitation::table.filter(open)).execute(db)? == 0 {
+    if diesel::delete(offered(hash, new.created_at)).execute(db)? == 0 {
         return refuse(AuthError::InvalidInvitation);
     }
     users::insert(db, new)

@@ -72,12 +72,16 @@ impl Users {
 
     /// What the failures of an address are counted by: nobody who reads the table learns which addresses were tried.
     pub(crate) fn account_of(&self, email: &Email) -> String {
-        URL_SAFE_NO_PAD.encode(hmac::sign(&self.account_key, email.as_str().as_bytes()))
+        self.keyed(email.as_str())
+    }
+
+    fn keyed(&self, text: &str) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.account_key, text.as_bytes()))
     }
 
     /// The same for failures with mailed codes.
     pub(crate) fn code_account_of(&self, email: &Email) -> String {
-        URL_SAFE_NO_PAD.encode(hmac::sign(&self.account_key, format!("code\n{email}").as_bytes()))
+        self.keyed(&format!("code\n{email}"))
     }
 
     /// Everything that failures of a user are counted by.
@@ -89,7 +93,7 @@ impl Users {
 
     /// What the failures with a second factor are counted by.
     pub(crate) fn factor_account_of(&self, user: &UserId) -> String {
-        URL_SAFE_NO_PAD.encode(hmac::sign(&self.account_key, format!("factor\n{user}").as_bytes()))
+        self.keyed(&format!("factor\n{user}"))
     }
 
     /// Most tries have nothing against them and change nothing.

@@ -1,4 +1,4 @@
-//! Everything that auth knows of a user, for the user.
+//! What auth knows of a user, for the user.
 
 use emporium_auth_api::{AuthError, FindUser, Personal, UserId};
 use emporium_database::Db;
@@ -13,7 +13,7 @@ use crate::{Done, Users, addresses, factor, users};
 const MOST: i64 = 1_000;
 
 impl Users {
-    /// Everything that auth knows of a user; no secret is among it.
+    /// What auth knows of a user; no secret is among it.
     pub(crate) async fn personal(&self, user: UserId) -> Result<Personal, AuthError> {
         let known = self.user(FindUser::Id(user.clone())).await?;
         let accounts = self.accounts_of(&known);
@@ -45,7 +45,10 @@ fn sessions_of(db: &mut Db, user: &UserId) -> Done<Vec<Value>> {
         .order(sessions::id.desc())
         .limit(MOST)
         .load(db)?;
-    let told = |(id, began, used, ended): (String, i64, i64, Option<i64>)| json!({"id": id, "created_at": at(Some(began)), "refreshed_at": at(Some(used)), "ended_at": at(ended)});
+    let told = |(id, began, used, ended): (String, i64, i64, Option<i64>)| {
+        let (began, used, ended) = (at(Some(began)), at(Some(used)), at(ended));
+        json!({"id": id, "created_at": began, "refreshed_at": used, "ended_at": ended})
+    };
     Ok(rows.into_iter().map(told).collect())
 }
 
@@ -56,7 +59,10 @@ fn keys_of(db: &mut Db, user: &UserId) -> Done<Vec<Value>> {
         .order(api_key::id.desc())
         .limit(MOST)
         .load(db)?;
-    let told = |(id, name, made, used): (String, String, i64, Option<i64>)| json!({"id": id, "name": name, "created_at": at(Some(made)), "last_used_at": at(used)});
+    let told = |(id, name, made, used): (String, String, i64, Option<i64>)| {
+        let (made, used) = (at(Some(made)), at(used));
+        json!({"id": id, "name": name, "created_at": made, "last_used_at": used})
+    };
     Ok(rows.into_iter().map(told).collect())
 }
 
@@ -65,6 +71,7 @@ fn places_of(db: &mut Db, accounts: &[String]) -> Done<Vec<Value>> {
     let rows: Vec<(String, i64)> = known_place::table
         .filter(known_place::account.eq_any(accounts))
         .select((known_place::place, known_place::last_at))
+        .order((known_place::last_at.desc(), known_place::place))
         .limit(MOST)
         .load(db)?;
     Ok(rows.into_iter().map(|(place, last)| json!({"network": place, "last_at": at(Some(last))})).collect())

@@ -79,7 +79,7 @@ impl Users {
     }
 
     fn given(&self, user: &User, code: &Code, known: bool, now: Timestamp) -> Given {
-        let hash = code.hash(&self.code_key, Purpose::Reset, &user.id);
+        let hash = code.hash(&self.code_key, Purpose::Reset, user.id.as_str());
         Given { purpose: Purpose::Reset, user: user.id.clone(), known, hash, now }
     }
 

@@ -47,6 +47,9 @@ impl Limit {
     /// The most rows of one page.
     pub const MAX: u8 = 100;
 
+    /// As many rows as a page can have.
+    pub const LARGEST: Self = Self(Self::MAX);
+
     /// Rows of a page.
     pub fn rows(self) -> usize {
         usize::from(self.0)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::web::Bytes;
 use emporium_auth_api::{AskPersonal, USER_ERASED, UserId};
 use emporium_database::{Db, feed};
-use emporium_kernel::{After, Call, Cursor, Event, Fault, Outage};
+use emporium_kernel::{After, Call, Cursor, Event, Fault, Limit, Outage};
 use futures_util::Stream;
 use serde::Serialize;
 use serde_json::Value;
@@ -36,7 +36,8 @@ fn unreachable(fault: &impl Fault) -> ShopError {
 }
 
 impl Shop {
-    /// Everything that is known of a user, as one JSON object in pieces: of any size, a page at a time in memory.
+    /// What is known of a user, as one JSON object in pieces: orders and transactions a page at a time; of carts, sessions,
+    /// keys and login places the newest thousand.
     pub(crate) async fn personal(
         self: Arc<Self>,
         call: &Call,
@@ -97,7 +98,7 @@ impl Telling {
     }
 
     async fn orders(&mut self, after: Option<Cursor<(i64, String)>>) -> Result<String, ShopError> {
-        let limit = serde_json::from_value(100.into()).map_err(|_| Outage::Internal)?;
+        let limit = Limit::LARGEST;
         let filter = OrderFilter { customer: Some(self.user.clone()), limit, after, ..OrderFilter::default() };
         let page = self.shop.orders(filter).await?;
         let told = self.rows(&page.data)?;

@@ -23,10 +23,6 @@ fn values<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Done<Vec<Value>> {
     rows.into_iter().map(|row| serde_json::to_value(row).map_err(emporium_database::Failure::corrupt)).collect()
 }
 
-fn limit() -> Limit {
-    serde_json::from_value(100.into()).unwrap_or_default()
-}
-
 impl Ledger {
     /// A part of everything that the wallet knows of a user.
     pub(crate) async fn personal(&self, ask: AskPersonal) -> Result<Personal, WalletError> {
@@ -57,7 +53,7 @@ fn personal(db: &mut Db, user: &str, after: Option<&Position>) -> Done<Personal>
         kind: None,
         from: None,
         to: None,
-        limit: limit(),
+        limit: Limit::LARGEST,
         after: after.cloned(),
     };
     let page = history::page(db, &filter)?;
@@ -106,10 +102,10 @@ fn every<T, S>(
 ) -> Done<Vec<T>> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let filter = request::Filter { user: Some(user.to_owned()), status: None, limit: limit(), after };
+        let filter = request::Filter { user: Some(user.to_owned()), status: None, limit: Limit::LARGEST, after };
         let mut page = list(&filter)?;
-        let more = page.len() > limit().rows();
-        page.truncate(limit().rows());
+        let more = page.len() > Limit::LARGEST.rows();
+        page.truncate(Limit::LARGEST.rows());
         after = page.last().map(&place).map(|(at, id)| (at.micros(), id));
         all.append(&mut page);
         if !more {
