@@ -1,4 +1,4 @@
-//! The queue of writes: two bounded lanes of tasks that wait for their commit.
+//! The queue of writes: two bounded lines of tasks that wait for their commit.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,6 +27,9 @@ pub(crate) fn count_commit(database: &str, jobs: usize) {
 pub enum Lane {
     /// What continues a running saga, and sweepers.
     Continuation,
+    /// What a running saga begins here. Its turn comes as that of what continues, but it is refused like what is new
+    /// while the log is too long: nothing has been promised yet, and it is asked again later.
+    Opening,
     /// What begins.
     New,
 }
@@ -36,7 +39,7 @@ impl Lane {
     /// would wait longer is better told to come back. Of what was begun already there is never that much.
     const fn capacity(self) -> usize {
         match self {
-            Self::Continuation => 8_192,
+            Self::Continuation | Self::Opening => 8_192,
             Self::New => 1_024,
         }
     }
@@ -82,11 +85,11 @@ impl Queue {
         if lanes.closed {
             return Err(StorageError::Stopped);
         }
-        if lanes.new_refused && lane == Lane::New {
+        if lanes.new_refused && lane != Lane::Continuation {
             return Err(StorageError::LogFull);
         }
         let line = match lane {
-            Lane::Continuation => &mut lanes.continuations,
+            Lane::Continuation | Lane::Opening => &mut lanes.continuations,
             Lane::New => &mut lanes.new,
         };
         if line.len() >= lane.capacity() {

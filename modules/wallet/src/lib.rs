@@ -246,7 +246,7 @@ impl Wallet for Ledger {
     async fn hold(&self, call: &Call, ask: Hold) -> Result<HoldStatus, WalletError> {
         let step = self.step_of(call);
         let placed: Outcome =
-            self.database.write_step("hold", Lane::Continuation, move |db| place(db, &ask, &step)).await?;
+            self.database.write_step("hold", Lane::Opening, move |db| place(db, &ask, &step)).await?;
         placed
     }
 
