@@ -245,8 +245,7 @@ fn forget(db: &mut Db, now: Timestamp) -> Done<usize> {
 impl Wallet for Ledger {
     async fn hold(&self, call: &Call, ask: Hold) -> Result<HoldStatus, WalletError> {
         let step = self.step_of(call);
-        let placed: Outcome =
-            self.database.write_step("hold", Lane::Opening, move |db| place(db, &ask, &step)).await?;
+        let placed: Outcome = self.database.write_step("hold", Lane::Opening, move |db| place(db, &ask, &step)).await?;
         placed
     }
 
