@@ -43,12 +43,10 @@ impl Shop {
             match saga.next() {
                 Move::Finished => return Ok(None),
                 Move::Record(transition) => return Ok(Some(transition)),
-                Move::Send(command) => match self.send(order, command).await {
-                    Ok(()) => saga.done(command),
-                    // A timeout is unknown, never a refusal: the same id is sent again later.
-                    Err(error) if error.outage().is_some() => return Err(error),
-                    Err(refusal) => take_refusal(order, saga, command, refusal)?,
-                },
+                Move::Send(command) => {
+                    let answer = self.send(order, command).await;
+                    learn(&order.row.id, saga, command, answer)?;
+                }
             }
         }
     }
@@ -106,10 +104,26 @@ impl Shop {
     }
 }
 
+/// Takes in what became of a command; an error says that the order is put off.
+pub(super) fn learn(
+    order: &str,
+    saga: &mut Saga,
+    command: Command,
+    answer: Result<(), ShopError>,
+) -> Result<(), ShopError> {
+    match answer {
+        Ok(()) => saga.done(command),
+        // A timeout is unknown, never a refusal: the same id is sent again later.
+        Err(error) if error.outage().is_some() => return Err(error),
+        Err(refusal) => take_refusal(order, saga, command, refusal)?,
+    }
+    Ok(())
+}
+
 /// Undoing cannot be refused; that it was says that an invariant is broken, and the order stays for people to look at.
-fn take_refusal(order: &Placing, saga: &mut Saga, command: Command, refusal: ShopError) -> Result<(), ShopError> {
+fn take_refusal(order: &str, saga: &mut Saga, command: Command, refusal: ShopError) -> Result<(), ShopError> {
     if matches!(command, Command::Release | Command::Void(_)) {
-        tracing::error!(order = order.row.id, ?command, %refusal, "an order cannot be undone");
+        tracing::error!(order, ?command, %refusal, "an order cannot be undone");
         return Err(Outage::Internal.into());
     }
     let ended = has_ended(&refusal);

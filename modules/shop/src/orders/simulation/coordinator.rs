@@ -1,20 +1,21 @@
-//! Runs of the saga on the instances of the shop: handlers, cancels and recovery.
+//! Runs of the saga on the instances of the shop: handlers, cancels, recovery and staff.
 
 use emporium_inventory_api::lifecycle::Request as OfStock;
+use emporium_kernel::Outage;
 use emporium_wallet_api::lifecycle::Request as OfMoney;
 
-use super::events::{Event, Message, RunId, Side};
+use super::events::{Answer, Event, Message, RunId};
 use super::mutant::Mutant;
-use super::participants::Answer;
+use super::storage::Job;
 use super::world::{FREE, World};
+use crate::ShopError;
+use crate::orders::drive::learn;
 use crate::orders::order::{OrderStatus, PaymentStatus, Step};
 use crate::orders::recovery::backoff;
-use crate::orders::saga::{Cause, Command, Move, Point, Saga, Transition};
+use crate::orders::saga::{Cause, Command, Move, Saga, Transition};
 
 /// How long a run waits for an answer.
 const PATIENCE: u64 = 5_000;
-/// How long an order is left to who drives it.
-pub(super) const LEASE: u64 = 30_000;
 
 /// An order as the shop stores it.
 #[derive(Clone, Debug)]
@@ -23,28 +24,43 @@ pub(super) struct Order {
     pub(super) status: OrderStatus,
     pub(super) payment: PaymentStatus,
     pub(super) attempt: i32,
+    /// 0 until it is stored.
     pub(super) version: i64,
     pub(super) lease_until: u64,
     pub(super) tries: i32,
+    pub(super) reason: Option<String>,
+    /// The id of its newest outbox row.
+    pub(super) last_told: u64,
+}
+
+impl Order {
+    pub(super) const UNPLACED: Self = Self {
+        step: Step::Pending,
+        status: OrderStatus::Pending,
+        payment: PaymentStatus::None,
+        attempt: 1,
+        version: 0,
+        lease_until: 0,
+        tries: 0,
+        reason: None,
+        last_told: 0,
+    };
 }
 
 /// One run of an order's saga in the memory of an instance.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) node: usize,
-    pub(super) order: usize,
-    pub(super) row: Order,
+    order: usize,
+    row: Order,
     saga: Saga,
-    waits_for: Option<u64>,
-}
-
-fn cause() -> Cause {
-    Cause { reason: "refused".to_owned(), refusal: None }
+    /// The number of the sending that is not answered yet, and what was sent.
+    waits_for: Option<(u64, Command)>,
 }
 
 impl World {
-    pub(super) fn begin_run(&mut self, node: usize, order: usize) {
-        let row = self.orders[order].clone();
+    /// Drives an order from where it stood when it was read.
+    pub(super) fn begin_run(&mut self, node: usize, order: usize, row: Order) {
         let saga = Saga::new(row.step, row.attempt, FREE[order]);
         self.runs.push(Some(Run { node, order, row, saga, waits_for: None }));
         self.advance(self.runs.len() - 1);
@@ -53,20 +69,18 @@ impl World {
     /// The saga's next move, but for the mutants that move differently.
     fn next_move(&self, run: &Run) -> Move {
         let next = run.saga.next();
+        let uncaptured = !FREE[run.order] && !run.saga.has_captured();
         match (self.mutant, &next) {
             (Some(Mutant::CaptureFirst), Move::Send(Command::CommitStock))
-                if !FREE[run.order] && !run.saga.has_captured() =>
-            {
-                Move::Send(Command::Capture(run.row.attempt))
-            }
-            (Some(Mutant::CommittedNotStored), Move::Record(Transition::Commit))
-                if !FREE[run.order] && !run.saga.has_captured() =>
+            | (Some(Mutant::CommittedNotStored), Move::Record(Transition::Commit))
+                if uncaptured =>
             {
                 Move::Send(Command::Capture(run.row.attempt))
             }
             (Some(Mutant::AbortWithoutRelease), Move::Send(Command::Release)) if run.row.version > 2 => {
                 Move::Record(Transition::Cancel)
             }
+            (Some(Mutant::AbortWithoutVoid), Move::Send(Command::Void(_))) => Move::Record(Transition::Cancel),
             _ => next,
         }
     }
@@ -78,13 +92,13 @@ impl World {
             Move::Finished => {
                 let told = (order, run.row.status);
                 self.runs[id] = None;
-                self.told_clients.push(told);
+                self.clients.told.push(told);
             }
             Move::Send(command) => self.send(id, command),
             Move::Record(transition) => {
-                let (delay, seq) = (self.short_delay(), self.next_seq());
-                self.note(|| format!("shop {node} records {transition:?} of order {order}"));
-                self.after(delay, Event::Recorded { run: id, transition, seq });
+                let seen = run.row.clone();
+                self.note(|| format!("  shop {node} records {transition:?} of order {order}"));
+                self.begin(node, Job::Record { run: id, order, seen, transition: Box::new(transition) });
             }
         }
     }
@@ -93,7 +107,7 @@ impl World {
         let sent = self.next_seq();
         let id_of_the_try = self.mutant == Some(Mutant::IdOfTheTry);
         let Some(run) = self.runs[id].as_mut() else { return };
-        run.waits_for = Some(sent);
+        run.waits_for = Some((sent, command));
         let attempt = match command {
             Command::Hold(attempt) | Command::Capture(attempt) | Command::Void(attempt) => attempt,
             Command::Reserve | Command::CommitStock | Command::Release => 0,
@@ -104,144 +118,85 @@ impl World {
     }
 
     /// Carries a command out in its participant.
-    pub(super) fn carry_out(&mut self, message: &Message, now: u64) -> Answer {
-        let key = message.key;
-        match message.command {
-            Command::Reserve => self.inventory.ask(key, OfStock::Reserve, now, self.mutant),
-            Command::CommitStock => self.inventory.ask(key, OfStock::Commit, now, self.mutant),
-            Command::Release => self.inventory.ask(key, OfStock::Release, now, self.mutant),
-            Command::Hold(_) => self.wallet.ask(key, OfMoney::Hold, now, self.mutant),
-            Command::Capture(_) => self.wallet.ask(key, OfMoney::Capture, now, self.mutant),
-            Command::Void(_) => self.wallet.ask(key, OfMoney::Void, now, self.mutant),
+    pub(super) fn carry_out(&mut self, message: &Message) -> Result<Answer, String> {
+        let (key, now, mutant) = (message.key, self.skewed_now(), self.mutant);
+        let mut stock = |request| self.inventory.ask(key, request, now, mutant).map_err(ShopError::from);
+        let mut money = |request| self.wallet.ask(key, request, now, mutant).map_err(ShopError::from);
+        let answer = match message.command {
+            Command::Reserve => stock(OfStock::Reserve),
+            Command::CommitStock => stock(OfStock::Commit),
+            Command::Release => stock(OfStock::Release),
+            Command::Hold(_) => money(OfMoney::Hold),
+            Command::Capture(_) => money(OfMoney::Capture),
+            Command::Void(_) => money(OfMoney::Void),
+        };
+        self.note(|| format!("  {:?} of {key:?}: {answer:?}", message.command));
+        if message.command == Command::CommitStock && answer.is_ok() {
+            self.check_hold_stands(key.0)?;
         }
+        Ok(answer)
     }
 
     pub(super) fn answered(&mut self, message: &Message, answer: Answer) {
-        let Some(run) = self.runs[message.run].as_mut().filter(|run| run.waits_for == Some(message.sent)) else {
-            return;
-        };
+        let waits_for = Some((message.sent, message.command));
+        let Some(run) = self.runs[message.run].as_mut().filter(|run| run.waits_for == waits_for) else { return };
         run.waits_for = None;
-        let undo = matches!(message.command, Command::Release | Command::Void(_));
-        let stuck = self.mutant == Some(Mutant::NoSecondHold) && matches!(message.command, Command::Capture(_));
-        match answer {
-            Answer::Done => run.saga.done(message.command),
-            Answer::Refused { .. } if undo || stuck => return self.give_up(message.run, false),
-            Answer::Refused { ended } => run.saga.refused(message.command, cause(), ended),
+        let refused_capture = matches!(message.command, Command::Capture(_)) && answer.is_err();
+        if self.mutant == Some(Mutant::NoSecondHold) && refused_capture {
+            return self.give_up(message.run, false);
         }
-        self.advance(message.run);
+        match learn("simulated", &mut run.saga, message.command, answer) {
+            Ok(()) => self.advance(message.run),
+            Err(_) => self.give_up(message.run, false),
+        }
     }
 
     pub(super) fn timed_out(&mut self, id: RunId, sent: u64) {
-        let Some(run) = self.runs[id].as_mut().filter(|run| run.waits_for == Some(sent)) else { return };
+        let Some(run) = self.runs[id].as_mut() else { return };
+        let Some((_, command)) = run.waits_for.take_if(|(waits_for, _)| *waits_for == sent) else { return };
         if self.mutant == Some(Mutant::TimeoutIsRefusal) && run.row.step != Step::Aborting {
-            let command = match run.saga.next() {
-                Move::Send(command) => command,
-                Move::Record(_) | Move::Finished => return,
-            };
-            run.waits_for = None;
-            run.saga.refused(command, cause(), false);
+            run.saga.refused(command, Cause { reason: "timeout".to_owned(), refusal: None }, false);
             return self.advance(id);
         }
-        let holds = matches!(run.saga.next(), Move::Send(Command::Hold(_)));
-        self.give_up(id, holds && self.mutant == Some(Mutant::AttemptAfterTimeout));
+        let raise = self.mutant == Some(Mutant::AttemptAfterTimeout) && matches!(command, Command::Hold(_));
+        if learn("simulated", &mut run.saga, command, Err(Outage::Unreachable.into())).is_err() {
+            self.give_up(id, raise);
+        }
     }
 
     /// The order is put off; recovery goes on with it.
-    fn give_up(&mut self, id: RunId, raise_attempt: bool) {
+    pub(super) fn give_up(&mut self, id: RunId, raise_attempt: bool) {
         let Some(run) = self.runs[id].take() else { return };
         let wait = u64::try_from(backoff(run.row.tries).as_millis()).unwrap_or(u64::MAX);
-        let (delay, until) = (self.short_delay(), self.now + wait + self.below(100));
-        self.after(delay, Event::Deferred { order: run.order, until, raise_attempt });
+        let until = self.now + wait + self.below(100);
+        let (order, seen) = (run.order, run.row.lease_until);
+        self.begin(run.node, Job::Defer { order, seen, until, raise_attempt });
     }
 
-    /// Commits a durable point, unless the instance was killed before.
-    pub(super) fn recorded(&mut self, id: RunId, transition: &Transition, seq: u64) -> Result<(), String> {
-        let Some(run) = self.runs[id].as_ref() else { return Ok(()) };
-        let (node, order, seen) = (run.node, run.order, run.row.clone());
-        let current = &self.orders[order];
-        if current.version == seen.version || self.mutant == Some(Mutant::NoVersionCheck) {
-            self.take_point(node, order, &seen, transition, seq)?;
-        }
-        let row = self.orders[order].clone();
-        if let Some(run) = self.runs[id].as_mut() {
-            run.saga = Saga::new(row.step, row.attempt, FREE[order]);
-            run.row = row;
-        }
-        let delay = self.short_delay();
-        self.after(delay, Event::Continues { run: id });
-        Ok(())
+    /// A durable point was taken, by this run or by another that was faster.
+    pub(super) fn recorded(&mut self, id: RunId, row: Order) {
+        let Some(run) = self.runs[id].as_mut() else { return };
+        run.saga = Saga::new(row.step, row.attempt, FREE[run.order]);
+        run.row = row;
+        self.after(self.short_delay(), Event::Continues { run: id });
     }
 
-    fn take_point(
-        &mut self,
-        node: usize,
-        order: usize,
-        seen: &Order,
-        transition: &Transition,
-        seq: u64,
-    ) -> Result<(), String> {
-        let point = Point::of(transition.clone(), seen.payment, seen.attempt);
-        let lease_until = self.now + LEASE;
-        let row = &mut self.orders[order];
-        if row.step == Step::Done {
-            return Err(format!("order {order} was finished as {:?} and became {}", row.status, point.kind));
+    /// Staff have an order driven, whoever holds its lease.
+    pub(super) fn retried(&mut self, order: usize) {
+        let (node, row) = (self.any_node(), self.orders[order].clone());
+        if row.version > 0 && !self.shop_down[node] {
+            self.begin_run(node, order, row);
         }
-        (row.step, row.status, row.payment, row.attempt) =
-            (point.step, point.status, point.payment, point.hold_attempt);
-        (row.version, row.lease_until) = (row.version + 1, lease_until);
-        let told = (order, row.version, point.kind);
-        if self.mutant == Some(Mutant::OutboxApart) {
-            let delay = self.short_delay();
-            self.after(delay, Event::Told { node, told, seq });
-        } else {
-            self.outbox.put(seq, told);
-        }
-        Ok(())
     }
 
-    /// A client cancels: from `pending` only.
-    pub(super) fn cancelled(&mut self, order: usize) -> Result<(), String> {
-        let node = self.any_node();
-        let row = self.orders[order].clone();
-        let late = self.mutant == Some(Mutant::CancelAfterCommitted) && row.step == Step::Committed;
-        if self.shop_down[node] || row.version == 0 || !(row.step == Step::Pending || late) {
-            return Ok(());
-        }
-        let seq = self.next_seq();
-        self.take_point(node, order, &row, &Transition::Abort(cause()), seq)?;
-        self.begin_run(node, order);
-        Ok(())
-    }
-
+    /// An instance claims the orders that nobody drives.
     pub(super) fn look_for_work(&mut self, node: usize) {
-        if self.shop_down[node] {
-            return;
-        }
         for order in 0..self.orders.len() {
             let row = &self.orders[order];
             if row.version > 0 && row.step != Step::Done && row.lease_until <= self.now {
-                let (seen, delay) = (row.lease_until, self.short_delay());
-                self.after(delay, Event::Claimed { node, order, seen });
+                let seen = row.lease_until;
+                self.begin(node, Job::Claim { order, seen });
             }
-        }
-    }
-
-    pub(super) fn claimed(&mut self, node: usize, order: usize, seen: u64) {
-        let lease = self.now + LEASE;
-        let row = &mut self.orders[order];
-        if self.shop_down[node] || row.lease_until != seen {
-            return;
-        }
-        row.lease_until = lease;
-        row.tries += 1;
-        self.begin_run(node, order);
-    }
-
-    pub(super) fn sweep(&mut self, side: Side) {
-        let now = self.skewed_now();
-        match side {
-            Side::Inventory => self.inventory.expire_due(now),
-            Side::Wallet => self.wallet.expire_due(now),
         }
     }
 }

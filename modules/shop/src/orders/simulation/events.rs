@@ -2,37 +2,43 @@
 
 use std::collections::BTreeMap;
 
-use super::participants::{Answer, Key};
-use crate::orders::saga::{Command, Transition};
+use super::participants::Key;
+use crate::ShopError;
+use crate::orders::saga::Command;
 
 /// Names a run of the saga; never used twice.
 pub(super) type RunId = usize;
 
+/// What a participant answers to a command.
+pub(super) type Answer = Result<(), ShopError>;
+
 /// Something that happens at its time.
 #[derive(Clone, Debug)]
 pub(super) enum Event {
-    /// A client asks for the order.
+    /// A client asks for the order, each time with the same key.
     Placed { order: usize },
-    /// A client cancels it.
-    Cancelled { order: usize },
+    /// A client cancels it with one of its keys.
+    Cancelled { order: usize, key: u64 },
+    /// Staff have it driven, whoever drives it.
+    Retried { order: usize },
+    /// A buyer spends money elsewhere.
+    Spent { buyer: usize },
     /// A command reaches its participant.
     Delivered(Message),
     /// A participant commits what has queued.
     BatchCommitted(Side),
+    /// It sends the answers to what it committed.
+    BatchAnswered(Side),
     /// An answer reaches the run that waits for it.
     Answered { message: Message, answer: Answer },
     /// A run has waited long enough.
     TimedOut { run: RunId, sent: u64 },
-    /// The shop commits a durable point.
-    Recorded { run: RunId, transition: Transition, seq: u64 },
+    /// An instance of the shop commits what has queued.
+    ShopCommitted { node: usize },
     /// A run goes on after its commit.
     Continues { run: RunId },
-    /// The shop commits that an order is put off.
-    Deferred { order: usize, until: u64, raise_attempt: bool },
     /// An instance of the shop looks for orders that nobody drives.
     RecoveryTicked { node: usize },
-    /// It commits that it drives one of them.
-    Claimed { node: usize, order: usize, seen: u64 },
     /// An instance of the shop is killed.
     ShopCrashed { node: usize },
     /// And started again.
@@ -45,10 +51,56 @@ pub(super) enum Event {
     Swept(Side),
     /// The consumer of the shop's events pulls.
     Pulled,
-    /// An event that was written apart from its cause.
-    Told { node: usize, told: Told, seq: u64 },
     /// No fault from here on.
     FaultsEnded,
+}
+
+impl Event {
+    /// Whether it may take orders, stock or money where they must not be; what a sweeper gives back is looked at later.
+    pub(super) fn commits(&self) -> bool {
+        use Event::{BatchCommitted, Crashed, ShopCommitted, ShopCrashed};
+        matches!(self, BatchCommitted(_) | Crashed(_) | ShopCommitted { .. } | ShopCrashed { .. })
+    }
+}
+
+/// Something rare, of which a test wants to know that it happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rare {
+    /// A commit of the shop failed.
+    CommitFailed,
+    /// A commit of the shop was done, and nobody was told.
+    CommitUnknown,
+    /// Transactions of the shop were carried out a second time.
+    CommitRepeated,
+    /// An instance was killed before the commit of what it had begun.
+    CrashBeforeCommit,
+    /// An instance was killed after it, before anybody was told.
+    CrashAfterCommit,
+    /// A participant was killed after its commit, before it answered.
+    AnswersLost,
+    /// A client asked for the same order again.
+    RequestRepeated,
+    /// A client sent the same cancel again.
+    CancelRepeated,
+    /// A cancel came too late, or after another.
+    CancelRefused,
+    /// A run put its order off when another had taken it over.
+    TakenOver,
+}
+
+impl Rare {
+    pub(super) const ALL: [Self; 10] = [
+        Self::CommitFailed,
+        Self::CommitUnknown,
+        Self::CommitRepeated,
+        Self::CrashBeforeCommit,
+        Self::CrashAfterCommit,
+        Self::AnswersLost,
+        Self::RequestRepeated,
+        Self::CancelRepeated,
+        Self::CancelRefused,
+        Self::TakenOver,
+    ];
 }
 
 /// One of the two neighbours.

@@ -2,29 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use emporium_inventory_api::ReservationState;
 use emporium_inventory_api::lifecycle::Request as OfStock;
+use emporium_inventory_api::{InventoryError, ReservationState};
 use emporium_kernel::Verdict;
-use emporium_wallet_api::HoldState;
 use emporium_wallet_api::lifecycle::Request as OfMoney;
+use emporium_wallet_api::{HoldState, WalletError};
 
 use super::mutant::Mutant;
 
 /// Names a reservation or hold: order, attempt, and the try where ids are broken.
 pub(super) type Key = (usize, i32, i32);
 
-/// What a participant answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    Done,
-    Refused { ended: bool },
-}
-
 /// A promise with what it promises.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<S> {
     pub(super) state: S,
-    pub(super) expires_at: u64,
+    expires_at: u64,
+}
+
+impl<S: PartialEq> Row<S> {
+    /// Whether it still stands as `open` although its time is over: the sweeper has not come by yet.
+    fn is_due(&self, open: S, now: u64) -> bool {
+        self.state == open && self.expires_at <= now
+    }
 }
 
 /// The stock of one SKU; every order wants one piece.
@@ -33,42 +33,53 @@ pub(super) struct Inventory {
     pub(super) on_hand: i64,
     pub(super) reserved: i64,
     pub(super) rows: BTreeMap<Key, Row<ReservationState>>,
-    pub(super) ttl: u64,
+    ttl: u64,
 }
 
 impl Inventory {
-    pub(super) fn ask(&mut self, key: Key, request: OfStock, now: u64, mutant: Option<Mutant>) -> Answer {
-        let state = self.rows.get(&key).map(|row| row.state);
+    pub(super) fn new(on_hand: i64, ttl: u64) -> Self {
+        Self { on_hand, reserved: 0, rows: BTreeMap::new(), ttl }
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        key: Key,
+        request: OfStock,
+        now: u64,
+        mutant: Option<Mutant>,
+    ) -> Result<(), InventoryError> {
+        let row = self.rows.get(&key).copied();
+        let due = row.is_some_and(|row| row.is_due(ReservationState::Reserved, now));
+        if mutant == Some(Mutant::ClockInCommit) && request == OfStock::Commit && due {
+            return Err(InventoryError::ReservationEnded { state: ReservationState::Expired });
+        }
+        let forgets = mutant == Some(Mutant::AcceptedForgotten) && request == OfStock::Reserve;
+        let state = row.map(|row| row.state).filter(|state| !forgets || *state != ReservationState::Reserved);
         match ReservationState::verdict(state, request) {
             Verdict::Becomes(ReservationState::Reserved) => self.reserve(key, now, mutant),
-            Verdict::Becomes(ReservationState::Tombstone) if mutant == Some(Mutant::NoTombstones) => Answer::Done,
-            Verdict::Becomes(ReservationState::Returned) if mutant == Some(Mutant::CommittedIsKept) => Answer::Done,
+            Verdict::Becomes(ReservationState::Tombstone) if mutant == Some(Mutant::NoStockTombstones) => Ok(()),
+            Verdict::Becomes(ReservationState::Returned) if mutant == Some(Mutant::CommittedIsKept) => Ok(()),
             Verdict::Becomes(next) => {
                 self.becomes(key, next, now);
-                Answer::Done
+                Ok(())
             }
-            Verdict::Stays(ReservationState::Refused) if request == OfStock::Reserve => {
-                Answer::Refused { ended: false }
-            }
-            Verdict::Stays(_) => Answer::Done,
-            Verdict::Ended(_) => Answer::Refused { ended: true },
-            Verdict::Unknown => Answer::Refused { ended: false },
+            Verdict::Stays(ReservationState::Refused) if request == OfStock::Reserve => out_of_stock(),
+            Verdict::Stays(_) => Ok(()),
+            Verdict::Ended(state) => Err(InventoryError::ReservationEnded { state }),
+            Verdict::Unknown => Err(InventoryError::UnknownReservation),
         }
     }
 
-    /// Whoever finds nothing left expires what is due and looks again.
-    fn reserve(&mut self, key: Key, now: u64, mutant: Option<Mutant>) -> Answer {
-        if self.on_hand - self.reserved < 1 {
-            self.expire_due(now);
-        }
+    /// What is due is promised to others only after a sweep.
+    fn reserve(&mut self, key: Key, now: u64, mutant: Option<Mutant>) -> Result<(), InventoryError> {
         if self.on_hand - self.reserved >= 1 {
             self.becomes(key, ReservationState::Reserved, now);
-            return Answer::Done;
+            return Ok(());
         }
         if mutant != Some(Mutant::RefusalsForgotten) {
             self.becomes(key, ReservationState::Refused, now);
         }
-        Answer::Refused { ended: false }
+        out_of_stock()
     }
 
     fn becomes(&mut self, key: Key, state: ReservationState, now: u64) {
@@ -85,13 +96,17 @@ impl Inventory {
         self.rows.insert(key, Row { state, expires_at });
     }
 
-    pub(super) fn expire_due(&mut self, now: u64) {
-        let held = |row: &Row<ReservationState>| row.state == ReservationState::Reserved && row.expires_at <= now;
-        let due: Vec<Key> = self.rows.iter().filter(|(_, row)| held(row)).map(|(key, _)| *key).collect();
-        due.into_iter().for_each(|key| {
-            self.ask(key, OfStock::Expire, now, None);
-        });
+    pub(super) fn sweep(&mut self, now: u64) {
+        let due = |row: &Row<ReservationState>| row.is_due(ReservationState::Reserved, now);
+        let keys: Vec<Key> = self.rows.iter().filter(|(_, row)| due(row)).map(|(key, _)| *key).collect();
+        for key in keys {
+            assert_eq!(self.ask(key, OfStock::Expire, now, None), Ok(()));
+        }
     }
+}
+
+fn out_of_stock() -> Result<(), InventoryError> {
+    Err(InventoryError::OutOfStock { short: Vec::new() })
 }
 
 /// The money of two buyers.
@@ -100,48 +115,60 @@ pub(super) struct Wallet {
     pub(super) balance: [i64; 2],
     pub(super) held: [i64; 2],
     pub(super) rows: BTreeMap<Key, Row<HoldState>>,
-    pub(super) ttl: u64,
+    ttl: u64,
 }
 
 /// What an order costs.
 pub(super) const PRICE: i64 = 10;
 
 impl Wallet {
+    pub(super) fn new(balance: [i64; 2], ttl: u64) -> Self {
+        Self { balance, held: [0, 0], rows: BTreeMap::new(), ttl }
+    }
+
     /// Who pays for an order.
     pub(super) fn buyer(order: usize) -> usize {
         order % 2
     }
 
-    pub(super) fn ask(&mut self, key: Key, request: OfMoney, now: u64, mutant: Option<Mutant>) -> Answer {
+    pub(super) fn ask(
+        &mut self,
+        key: Key,
+        request: OfMoney,
+        now: u64,
+        mutant: Option<Mutant>,
+    ) -> Result<(), WalletError> {
         let row = self.rows.get(&key).copied();
-        let late = row.is_some_and(|row| row.state == HoldState::Held && row.expires_at <= now);
-        if mutant == Some(Mutant::ClockInCapture) && request == OfMoney::Capture && late {
-            return Answer::Refused { ended: true };
+        let due = row.is_some_and(|row| row.is_due(HoldState::Held, now));
+        if mutant == Some(Mutant::ClockInCapture) && request == OfMoney::Capture && due {
+            return Err(WalletError::HoldEnded { state: HoldState::Expired });
         }
-        match HoldState::verdict(row.map(|row| row.state), request) {
+        let forgets = mutant == Some(Mutant::AcceptedForgotten) && request == OfMoney::Hold;
+        let state = row.map(|row| row.state).filter(|state| !forgets || *state != HoldState::Held);
+        match HoldState::verdict(state, request) {
             Verdict::Becomes(HoldState::Held) => self.hold(key, now, mutant),
-            Verdict::Becomes(HoldState::Tombstone) if mutant == Some(Mutant::NoTombstones) => Answer::Done,
+            Verdict::Becomes(HoldState::Tombstone) if mutant == Some(Mutant::NoMoneyTombstones) => Ok(()),
             Verdict::Becomes(next) => {
                 self.becomes(key, next, now);
-                Answer::Done
+                Ok(())
             }
-            Verdict::Stays(HoldState::Refused) if request == OfMoney::Hold => Answer::Refused { ended: false },
-            Verdict::Stays(_) => Answer::Done,
-            Verdict::Ended(_) => Answer::Refused { ended: true },
-            Verdict::Unknown => Answer::Refused { ended: false },
+            Verdict::Stays(HoldState::Refused) if request == OfMoney::Hold => insufficient_funds(),
+            Verdict::Stays(_) => Ok(()),
+            Verdict::Ended(state) => Err(WalletError::HoldEnded { state }),
+            Verdict::Unknown => Err(WalletError::UnknownHold),
         }
     }
 
-    fn hold(&mut self, key: Key, now: u64, mutant: Option<Mutant>) -> Answer {
+    fn hold(&mut self, key: Key, now: u64, mutant: Option<Mutant>) -> Result<(), WalletError> {
         let buyer = Self::buyer(key.0);
         if self.balance[buyer] - self.held[buyer] >= PRICE {
             self.becomes(key, HoldState::Held, now);
-            return Answer::Done;
+            return Ok(());
         }
         if mutant != Some(Mutant::RefusalsForgotten) {
             self.becomes(key, HoldState::Refused, now);
         }
-        Answer::Refused { ended: false }
+        insufficient_funds()
     }
 
     fn becomes(&mut self, key: Key, state: HoldState, now: u64) {
@@ -158,11 +185,15 @@ impl Wallet {
         self.rows.insert(key, Row { state, expires_at });
     }
 
-    pub(super) fn expire_due(&mut self, now: u64) {
-        let held = |row: &Row<HoldState>| row.state == HoldState::Held && row.expires_at <= now;
-        let due: Vec<Key> = self.rows.iter().filter(|(_, row)| held(row)).map(|(key, _)| *key).collect();
-        due.into_iter().for_each(|key| {
-            self.ask(key, OfMoney::Expire, now, None);
-        });
+    pub(super) fn sweep(&mut self, now: u64) {
+        let due = |row: &Row<HoldState>| row.is_due(HoldState::Held, now);
+        let keys: Vec<Key> = self.rows.iter().filter(|(_, row)| due(row)).map(|(key, _)| *key).collect();
+        for key in keys {
+            assert_eq!(self.ask(key, OfMoney::Expire, now, None), Ok(()));
+        }
     }
+}
+
+fn insufficient_funds() -> Result<(), WalletError> {
+    Err(WalletError::InsufficientFunds { available: 0, currency: String::new() })
 }

@@ -1,29 +1,41 @@
 //! The world of one schedule: clock, network, chance and faults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use emporium_kernel::Random;
+use emporium_kernel::{Outage, Random};
 
-use super::coordinator::{LEASE, Order, Run};
-use super::events::{Event, Message, Outbox, Side};
+use super::coordinator::{Order, Run};
+use super::events::{Answer, Event, Message, Rare, Side};
 use super::mutant::Mutant;
 use super::participants::{Inventory, PRICE, Wallet};
-use crate::orders::order::{OrderStatus, PaymentStatus, Step};
+use super::storage::{Begun, ClientKey, Job, Tables};
+use crate::orders::order::{OrderStatus, Step};
 
 /// Which orders cost nothing.
 pub(super) const FREE: [bool; 4] = [false, false, false, true];
-/// Within this time, in milliseconds, faults happen.
-const FAULTS: u64 = 40_000;
+/// Within this time, in milliseconds, faults begin.
+pub(super) const FAULTS: u64 = 40_000;
 /// Until then all orders are finished.
-const RECOVERING: u64 = FAULTS + 240_000;
+pub(super) const RECOVERING: u64 = FAULTS + 240_000;
 /// A message may be repeated this much later.
 const LATE: u64 = 3 * 60 * 60 * 1_000;
+/// How long the shop has money held; other times let holds run out.
+const DAY: u64 = 24 * 60 * 60 * 1_000;
 
-/// What there was at the start.
+/// What there was at the start, less what was spent elsewhere.
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) on_hand: i64,
     pub(super) balance: [i64; 2],
+}
+
+/// What clients know.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    /// How they were told that orders ended.
+    pub(super) told: Vec<(usize, OrderStatus)>,
+    /// Cancels that were accepted.
+    pub(super) cancels: BTreeSet<ClientKey>,
 }
 
 /// Everything.
@@ -31,19 +43,27 @@ pub(super) struct World {
     pub(super) now: u64,
     pub(super) mutant: Option<Mutant>,
     pub(super) orders: Vec<Order>,
+    pub(super) tables: Tables,
     pub(super) runs: Vec<Option<Run>>,
+    /// What each instance of the shop has begun and not committed.
+    pub(super) begun: [Vec<Begun>; 2],
+    pub(super) shop_down: [bool; 2],
     pub(super) inventory: Inventory,
     pub(super) wallet: Wallet,
-    pub(super) outbox: Outbox,
-    pub(super) shop_down: [bool; 2],
-    /// What clients were told of their orders.
-    pub(super) told_clients: Vec<(usize, OrderStatus)>,
+    pub(super) clients: Clients,
     pub(super) started_with: Start,
+    /// Whether holds last so much longer than reservations that whoever commits stock finds the money held.
+    pub(super) holds_outlive: bool,
+    /// How often each participant's sweeper comes by, in milliseconds.
+    pub(super) sweeps_every: [u64; 2],
+    pub(super) faults: bool,
+    pub(super) met: BTreeSet<Rare>,
     down: [bool; 2],
     batches: [Vec<Message>; 2],
+    /// What each participant has committed and not answered.
+    unanswered: [Vec<(Message, Answer)>; 2],
     queue: BTreeMap<(u64, u64), Event>,
     seq: u64,
-    faults: bool,
     /// How far the clocks of a participant's instances are apart, in milliseconds.
     skew: u64,
     random: Random,
@@ -57,30 +77,32 @@ impl World {
         let pieces = || i64::try_from(random.below(3)).unwrap_or(0);
         let balance = [PRICE * pieces(), PRICE * (1 + pieces())];
         let started_with = Start { on_hand: 1 + pieces(), balance };
-        let inventory = Inventory {
-            on_hand: started_with.on_hand,
-            reserved: 0,
-            rows: BTreeMap::new(),
-            ttl: pick([2_000, 20_000, 900_000]),
-        };
-        let wallet = Wallet { balance, held: [0, 0], rows: BTreeMap::new(), ttl: pick([3_000, 30_000, 86_400_000]) };
+        let (reserved_for, held_for) = (pick([2_000, 20_000, 900_000]), pick([3_000, 30_000, DAY]));
+        let holds_outlive = held_for == DAY;
+        let ends_first = holds_outlive && mutant == Some(Mutant::HoldsEndFirst);
+        let sweeps_every = [pick([1_000, 3_000, 10_000]), pick([1_000, 5_000, 20_000])];
         let skew = pick([0, 500, 5_000]);
         let mut world = Self {
             now: 10_000,
             mutant,
             orders: Vec::new(),
+            tables: Tables::default(),
             runs: Vec::new(),
-            inventory,
-            wallet,
-            outbox: Outbox::default(),
+            begun: [Vec::new(), Vec::new()],
             shop_down: [false; 2],
-            told_clients: Vec::new(),
+            inventory: Inventory::new(started_with.on_hand, reserved_for),
+            wallet: Wallet::new(balance, if ends_first { 1_000 } else { held_for }),
+            clients: Clients::default(),
             started_with,
+            holds_outlive,
+            sweeps_every,
+            faults: true,
+            met: BTreeSet::new(),
             down: [false; 2],
             batches: [Vec::new(), Vec::new()],
+            unanswered: [Vec::new(), Vec::new()],
             queue: BTreeMap::new(),
             seq: 0,
-            faults: true,
             skew,
             random,
             trace: traced.then(Vec::new),
@@ -89,72 +111,17 @@ impl World {
         world
     }
 
-    /// Who asks for what, and what goes wrong, when.
-    fn plan(&mut self) {
-        let unplaced = Order {
-            step: Step::Pending,
-            status: OrderStatus::Pending,
-            payment: PaymentStatus::None,
-            attempt: 1,
-            version: 0,
-            lease_until: 0,
-            tries: 0,
-        };
-        for order in 0..usize::try_from(2 + self.below(3)).unwrap_or(2) {
-            self.orders.push(unplaced.clone());
-            let at = self.below(FAULTS / 2);
-            self.after(at, Event::Placed { order });
-            if self.below(3) == 0 {
-                let soon = self.below(if self.below(2) == 0 { 200 } else { 20_000 });
-                self.after(at + soon, Event::Cancelled { order });
-            }
-        }
-        for _ in 0..self.below(4) {
-            let (at, back) = (self.below(FAULTS), 1 + self.below(8_000));
-            let node = usize::try_from(self.below(2)).unwrap_or(0);
-            let (crash, restart) = match self.below(4) {
-                0 => (Event::Crashed(Side::Inventory), Event::Restarted(Side::Inventory)),
-                1 => (Event::Crashed(Side::Wallet), Event::Restarted(Side::Wallet)),
-                _ => (Event::ShopCrashed { node }, Event::ShopRestarted { node }),
-            };
-            self.after(at, crash);
-            self.after(at + back, restart);
-        }
-        self.after(FAULTS + 10_000, Event::FaultsEnded);
-        self.plan_ticks();
-    }
-
-    /// Ticks every second while there are faults, rarer while orders recover, and ever rarer until all times are over.
-    fn plan_ticks(&mut self) {
-        let mut at = 0;
-        while at < 30 * 60 * 60 * 1_000 {
-            for node in 0..2 {
-                self.after(at + self.below(250), Event::RecoveryTicked { node });
-            }
-            self.after(at + self.below(250), Event::Swept(Side::Inventory));
-            self.after(at + self.below(250), Event::Swept(Side::Wallet));
-            let pulls = if at < FAULTS { 8 } else { 1 };
-            for part in 0..pulls {
-                self.after(at + 125 * part + self.below(100), Event::Pulled);
-            }
-            at += if at < FAULTS {
-                1_000
-            } else if at < RECOVERING {
-                5_000
-            } else {
-                at / 4
-            };
-        }
-    }
-
     /// Lets everything happen; the first promise that is broken ends it.
     pub(super) fn run(&mut self) -> Result<(), String> {
         let mut asked = false;
         while let Some(((at, _), event)) = self.queue.pop_first() {
             self.now = self.now.max(at);
             self.note(|| format!("{event:?}"));
+            let commits = event.commits();
             self.happens(event)?;
-            self.check_always()?;
+            if commits {
+                self.check_always()?;
+            }
             if !asked && self.now > RECOVERING {
                 asked = true;
                 self.check_all_finished()?;
@@ -165,42 +132,34 @@ impl World {
 
     fn happens(&mut self, event: Event) -> Result<(), String> {
         match event {
-            Event::Placed { order } => self.placed(order),
-            Event::Cancelled { order } => self.cancelled(order)?,
+            Event::Placed { order } => self.begin(self.any_node(), Job::Create { order }),
+            Event::Cancelled { order, key } => self.begin(self.any_node(), Job::Cancel { order, key }),
+            Event::Retried { order } => self.retried(order),
+            Event::Spent { buyer } => self.spent(buyer),
             Event::Delivered(message) => self.delivered(message),
-            Event::BatchCommitted(side) => self.batch_committed(side),
+            Event::BatchCommitted(side) => self.batch_committed(side)?,
+            Event::BatchAnswered(side) => self.batch_answered(side),
             Event::Answered { message, answer } => self.answered(&message, answer),
             Event::TimedOut { run, sent } => self.timed_out(run, sent),
-            Event::Recorded { run, transition, seq } => self.recorded(run, &transition, seq)?,
+            Event::ShopCommitted { node } => self.shop_committed(node)?,
             Event::Continues { run } => self.advance(run),
-            Event::Deferred { order, until, raise_attempt } => self.deferred(order, until, raise_attempt),
             Event::RecoveryTicked { node } => self.look_for_work(node),
-            Event::Claimed { node, order, seen } => self.claimed(node, order, seen),
-            Event::ShopCrashed { node } => self.crash_shop(node),
+            Event::ShopCrashed { node } => self.crash_shop(node)?,
             Event::ShopRestarted { node } => self.restart_shop(node),
-            Event::Crashed(side) => self.crash(side),
+            Event::Crashed(side) => self.crash(side)?,
             Event::Restarted(side) => self.down[side as usize] = false,
-            Event::Swept(side) if !self.down[side as usize] => self.sweep(side),
-            Event::Swept(_) => {}
-            Event::Pulled => self.outbox.pull(self.mutant == Some(Mutant::NumbersFromIds)),
-            Event::Told { node, told, seq } if !self.shop_down[node] => self.outbox.put(seq, told),
-            Event::Told { .. } => {}
+            Event::Swept(side) => self.sweep(side),
+            Event::Pulled => self.tables.outbox.pull(self.mutant == Some(Mutant::NumbersFromIds)),
             Event::FaultsEnded => self.end_faults(),
         }
         Ok(())
     }
 
-    /// The order is stored as pending and driven.
-    fn placed(&mut self, order: usize) {
-        let node = self.any_node();
-        if self.shop_down[node] {
-            return;
+    fn spent(&mut self, buyer: usize) {
+        if self.wallet.balance[buyer] - self.wallet.held[buyer] >= PRICE {
+            self.wallet.balance[buyer] -= PRICE;
+            self.started_with.balance[buyer] -= PRICE;
         }
-        let row = &mut self.orders[order];
-        (row.version, row.lease_until) = (1, self.now + LEASE);
-        let seq = self.next_seq();
-        self.outbox.put(seq, (order, 1, "created"));
-        self.begin_run(node, order);
     }
 
     fn delivered(&mut self, message: Message) {
@@ -210,31 +169,24 @@ impl World {
         }
         self.batches[side as usize].push(message);
         if self.batches[side as usize].len() == 1 {
-            let delay = self.short_delay();
-            self.after(delay, Event::BatchCommitted(side));
+            self.after(self.commit_delay(), Event::BatchCommitted(side));
         }
     }
 
-    fn batch_committed(&mut self, side: Side) {
+    fn batch_committed(&mut self, side: Side) -> Result<(), String> {
+        let full = self.faults && self.below(50) == 0;
         for message in std::mem::take(&mut self.batches[side as usize]) {
-            let now = self.skewed_now();
-            let answer = self.carry_out(&message, now);
-            self.note(|| format!("  {:?} of {:?}: {answer:?}", message.command, message.key));
+            let answer = if full { Err(Outage::StorageFull.into()) } else { self.carry_out(&message)? };
+            self.unanswered[side as usize].push((message, answer));
+        }
+        self.after(self.commit_delay(), Event::BatchAnswered(side));
+        Ok(())
+    }
+
+    fn batch_answered(&mut self, side: Side) {
+        for (message, answer) in std::mem::take(&mut self.unanswered[side as usize]) {
             self.travel(Event::Answered { message, answer });
         }
-    }
-
-    fn deferred(&mut self, order: usize, until: u64, raise_attempt: bool) {
-        let row = &mut self.orders[order];
-        if row.step != Step::Done {
-            row.lease_until = until;
-            row.attempt += i32::from(raise_attempt);
-        }
-    }
-
-    fn crash_shop(&mut self, node: usize) {
-        self.shop_down[node] = true;
-        self.runs.iter_mut().for_each(|run| *run = run.take().filter(|run| run.node != node));
     }
 
     /// An instance that believes itself alone takes over every unfinished order at once, whoever drives it.
@@ -245,10 +197,29 @@ impl World {
         }
     }
 
-    fn crash(&mut self, side: Side) {
+    /// A participant is killed: its batch is lost, or it was committed; what it has not answered it never will.
+    fn crash(&mut self, side: Side) -> Result<(), String> {
+        let batch = std::mem::take(&mut self.batches[side as usize]);
+        let unanswered = std::mem::take(&mut self.unanswered[side as usize]);
         self.down[side as usize] = true;
-        self.batches[side as usize].clear();
-        self.queue.retain(|_, event| !matches!(event, Event::BatchCommitted(other) if *other == side));
+        if !unanswered.is_empty() {
+            self.met.insert(Rare::AnswersLost);
+        }
+        if self.below(2) == 0 {
+            for message in batch {
+                self.carry_out(&message).map(drop)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep(&mut self, side: Side) {
+        let now = self.skewed_now();
+        match side {
+            _ if self.down[side as usize] => {}
+            Side::Inventory => self.inventory.sweep(now),
+            Side::Wallet => self.wallet.sweep(now),
+        }
     }
 
     fn end_faults(&mut self) {
@@ -257,18 +228,23 @@ impl World {
         self.down = [false; 2];
     }
 
-    /// Sends a message through the network: lost, late or repeated while there are faults.
+    /// Sends a message through the network. While there are faults it may be lost or late, and a copy may come as well:
+    /// mostly while its order still runs, now and then long after.
     pub(super) fn travel(&mut self, event: Event) {
         let fate = if self.faults { self.below(100) } else { 100 };
-        if fate < 12 {
-            let late = self.below(LATE);
-            self.after(late, event.clone());
+        if self.faults && self.below(8) == 0 {
+            let later = match self.below(8) {
+                0 => self.below(LATE),
+                1..4 => self.below(20_000),
+                _ => self.below(400),
+            };
+            self.after(later, event.clone());
         }
-        if (8..16).contains(&fate) {
-            return;
+        match fate {
+            0..8 => {}
+            8..16 => self.after(self.below(12_000), event),
+            _ => self.after(self.short_delay(), event),
         }
-        let delay = if fate < 24 { self.below(12_000) } else { self.short_delay() };
-        self.after(delay, event);
     }
 
     pub(super) fn after(&mut self, delay: u64, event: Event) {
@@ -285,9 +261,15 @@ impl World {
         self.random.below(bound)
     }
 
-    /// A commit, or a message on a good day.
+    /// A message on a good day.
     pub(super) fn short_delay(&self) -> u64 {
         1 + self.below(25)
+    }
+
+    /// A commit; now and then the disk is slow.
+    pub(super) fn commit_delay(&self) -> u64 {
+        let slow = self.faults && self.below(8) == 0;
+        if slow { self.below(400) } else { self.short_delay() }
     }
 
     pub(super) fn any_node(&self) -> usize {
