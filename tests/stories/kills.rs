@@ -1,114 +1,187 @@
-//! The process is killed at any moment under load. Clients write down every answer; afterwards the shop is held
-//! against what they wrote: every acknowledged effect is there, once; every refusal had none; and whatever was left
-//! unanswered is answered one way or the other when it is asked again with the same key.
+//! Processes are killed at any moment under load: one of them, all of them, or the server that keeps the data. Clients
+//! write down every answer; afterwards the shop is held against what they wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashSet};
+use std::mem::discriminant;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use emporium_kernel::Random;
-use futures_util::StreamExt;
-use serde_json::{Value, json};
+use futures_util::future::{join, join_all};
+use serde_json::Value;
 
-use crate::deployment::{Deployment, Person, Shape};
-use crate::request::{Reply, Request, get, order_of, post};
+use crate::attempts::{Attempt, Company, GOODS, Promise, What};
+use crate::books::{Books, check};
+use crate::deployment::{Deployment, Shape};
+use crate::request::{Reply, get};
 
 everywhere!(nothing_acknowledged_is_lost_when_the_process_is_killed);
 
 const CLIENTS: usize = 64;
-const PRICE: i64 = 100;
 const STOCK: i64 = 1_000_000;
 
 /// Every fourth client has little money, so that refusals happen under load as well.
 fn purse(client: usize) -> i64 {
-    if client.is_multiple_of(4) { 4 * PRICE } else { 1_000_000 * PRICE }
+    if client.is_multiple_of(4) { 400 } else { 100_000_000 }
 }
 
-/// One request as its client knows it.
-#[derive(Clone, Debug)]
-struct Attempt {
+/// What a client does next, and did.
+#[derive(Default)]
+struct Trader {
     client: usize,
-    key: String,
-    what: What,
-    /// Status and body; `None` when the process was gone.
-    answer: Option<(u16, Value)>,
+    /// A withdrawal that staff have not decided yet: its id and how much it is.
+    withdrawal: Option<(String, i64)>,
+    /// Orders that were to be cancelled.
+    cancelled: BTreeSet<String>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum What {
-    Order,
-    Transfer { to: usize },
+/// All that goes on beside the shop.
+struct Trade {
+    company: Company,
+    traders: Vec<Trader>,
+    written: Mutex<Vec<Attempt>>,
+    random: Random,
 }
 
-impl Attempt {
-    fn request<'a>(&self, people: &'a [Person]) -> Request<'a> {
-        let request = match self.what {
-            What::Order => post("/v1/orders").json(&order_of("PEN", 1)),
-            What::Transfer { to } => {
-                let amount = json!({"amount": PRICE, "currency": "USD"});
-                post("/v1/wallet/transfers").json(&json!({"to": people[to].id, "amount": amount}))
+impl Trade {
+    /// Lets everybody sign up and gives each a purse.
+    async fn open(shop: &Deployment) -> Self {
+        let mut customers = Vec::new();
+        for client in 0..CLIENTS {
+            let customer = shop.signed_up(&format!("client{client}@example.com")).await;
+            shop.deposit(&customer, purse(client)).await;
+            customers.push(customer);
+        }
+        let traders = (0..CLIENTS).map(|client| Trader { client, ..Trader::default() }).collect();
+        let company = Company { customers, staff: shop.staff() };
+        Self { company, traders, written: Mutex::default(), random: Random::seeded(29) }
+    }
+}
+
+/// The trade of one round, as everybody in it sees it.
+struct Round<'a> {
+    shop: &'a Deployment,
+    company: &'a Company,
+    written: &'a Mutex<Vec<Attempt>>,
+    random: &'a Random,
+    over: AtomicBool,
+}
+
+impl<'a> Round<'a> {
+    fn of(shop: &'a Deployment, company: &'a Company, written: &'a Mutex<Vec<Attempt>>, random: &'a Random) -> Self {
+        Self { shop, company, written, random, over: AtomicBool::new(false) }
+    }
+
+    /// One client asks for this and that until the shop is gone.
+    async fn trade(&self, trader: &mut Trader) {
+        while !self.over.load(Ordering::SeqCst) {
+            let (client, what) = (trader.client, self.wish(trader));
+            let withdrawn = if let What::Withdraw { cents } = what { Some(cents) } else { None };
+            let answer = if matches!(what, What::Order { .. }) && self.random.below(3) == 0 {
+                join(self.ask(client, what), self.cancel_newest(trader)).await.0
+            } else {
+                self.ask(client, what).await
+            };
+            let Some((status, body)) = answer else { return };
+            if let Some(cents) = withdrawn.filter(|_| status == 201) {
+                trader.withdrawal = body["id"].as_str().map(|id| (id.to_owned(), cents));
             }
-        };
-        request.by(&people[self.client]).keyed(&self.key)
+        }
     }
 
-    fn status(&self) -> Option<u16> {
-        self.answer.as_ref().map(|(status, _)| *status)
+    /// What a client, or staff for the client, wants next.
+    fn wish(&self, trader: &mut Trader) -> What {
+        let below = |bound: u64| i64::try_from(self.random.below(bound)).expect("small");
+        if let Some((withdrawal, cents)) = trader.withdrawal.take() {
+            return What::Decide { withdrawal, cents, pay: below(2) == 0 };
+        }
+        let (cents, good) = (50 + below(100), usize::from(below(2) == 0));
+        match below(16) {
+            0..7 => What::Order { pieces: [1 + below(2), below(2)] },
+            7..9 => What::Transfer { to: (trader.client + 1) % CLIENTS, cents },
+            9 => What::Deposit { cents },
+            10 => What::Withdraw { cents },
+            11 => What::Credit { cents },
+            12 => What::Debit { cents },
+            13 => What::Adjust { good, by: -1 },
+            14 => What::Adjust { good, by: 1 + below(3) },
+            _ => What::Miscount { good },
+        }
     }
-}
 
-/// One client buys, and now and then sends money to its neighbour, until the shop is gone.
-async fn trade(
-    shop: &Deployment,
-    client: usize,
-    people: &[Person],
-    written: &Mutex<Vec<Attempt>>,
-    gone: &AtomicBool,
-    random: &Random,
-) {
-    while !gone.load(Ordering::SeqCst) {
-        let to = (client + 1) % people.len();
-        let what = if random.below(4) == 0 { What::Transfer { to } } else { What::Order };
-        let mut attempt = Attempt { client, key: random.token::<16>(), what, answer: None };
-        let reply = shop.try_send(attempt.request(people)).await;
+    /// Asks, writes the answer down and gives it back; `None` when nobody answered.
+    async fn ask(&self, client: usize, what: What) -> Option<(u16, Value)> {
+        let mut attempt = Attempt { client, key: self.random.token::<16>(), what, answer: None };
+        let reply = self.shop.try_send(attempt.request(self.company)).await;
         attempt.answer = reply.ok().map(|Reply { status, body, .. }| (status.as_u16(), body));
-        let went = attempt.answer.is_none();
-        written.lock().expect("free").push(attempt);
-        if went {
-            return;
+        let answer = attempt.answer.clone();
+        self.written.lock().expect("free").push(attempt);
+        answer
+    }
+
+    /// Cancels the client's newest order: if it can be caught, one that is still being placed.
+    async fn cancel_newest(&self, trader: &mut Trader) {
+        let own = &self.company.customers[trader.client];
+        let (pending, any) = ("/v1/orders?status=pending&limit=1", "/v1/orders?limit=1");
+        for path in [pending, pending, pending, pending, any] {
+            let Ok(list) = self.shop.try_send(get(path).by(own)).await else { return };
+            let Some(order) = list.body["data"][0]["id"].as_str() else { continue };
+            if trader.cancelled.insert(order.to_owned()) {
+                self.ask(trader.client, What::Cancel { order: order.to_owned() }).await;
+                return;
+            }
         }
     }
 }
 
-/// Lets clients trade until a process is killed, whichever, and starts it again.
-async fn kill_under_load(shop: &mut Deployment, people: &[Person], written: &Mutex<Vec<Attempt>>, random: &Random) {
-    let gone = AtomicBool::new(false);
-    let clients = (0..CLIENTS).map(|client| trade(shop, client, people, written, &gone, random));
-    let victim = usize::try_from(random.below(shop.processes.len() as u64)).expect("small");
-    let pid = shop.processes[victim].pid();
+/// What happens to the shop in a round.
+enum Blow {
+    OneProcess,
+    EveryProcess,
+    Server,
+}
+
+impl Blow {
+    fn of(shape: Shape, round: usize) -> Self {
+        if shape.has_server() && round % 2 == 1 {
+            Self::Server
+        } else if shape.is_split() && round % 3 == 2 {
+            Self::EveryProcess
+        } else {
+            Self::OneProcess
+        }
+    }
+}
+
+/// Lets clients trade until one process is killed, whichever, or all are at once, and starts again what is gone.
+async fn kill_under_load(shop: &mut Deployment, trade: &mut Trade, all: bool) {
+    let Trade { company, traders, written, random } = trade;
+    let processes = shop.processes.len();
+    let one = usize::try_from(random.below(processes as u64)).expect("small");
+    let victims = if all { 0..processes } else { one..one + 1 };
+    let pids: Vec<String> = shop.processes[victims.clone()].iter().map(|process| process.pid()).collect();
+    let round = Round::of(shop, company, written, random);
+    let clients = traders.iter_mut().map(|trader| round.trade(trader));
     let killer = async {
-        tokio::time::sleep(Duration::from_millis(40 + random.below(300))).await;
-        gone.store(true, Ordering::SeqCst);
-        assert!(std::process::Command::new("kill").args(["-KILL", &pid]).status().expect("kill").success());
+        tokio::time::sleep(Duration::from_millis(40 + round.random.below(300))).await;
+        round.over.store(true, Ordering::SeqCst);
+        assert!(Command::new("kill").arg("-KILL").args(&pids).status().expect("kill").success());
     };
-    futures_util::future::join(futures_util::future::join_all(clients), killer).await;
-    shop.processes[victim].kill();
+    join(join_all(clients), killer).await;
+    shop.processes[victims].iter_mut().for_each(|process| process.kill());
     shop.serve();
 }
 
 /// The same, but the server that keeps the data is killed and started again, while the shop goes on.
-async fn kill_the_server_under_load(
-    shop: &mut Deployment,
-    people: &[Person],
-    written: &Mutex<Vec<Attempt>>,
-    random: &Random,
-) {
-    let gone = AtomicBool::new(false);
+async fn kill_the_server_under_load(shop: &mut Deployment, trade: &mut Trade) {
+    let Trade { company, traders, written, random } = trade;
     let mut server = shop.server.take().expect("a server");
-    let clients = (0..CLIENTS).map(|client| trade(shop, client, people, written, &gone, random));
+    let round = Round::of(shop, company, written, random);
+    let clients = traders.iter_mut().map(|trader| round.trade(trader));
     let killer = async {
-        tokio::time::sleep(Duration::from_millis(40 + random.below(300))).await;
+        tokio::time::sleep(Duration::from_millis(40 + round.random.below(300))).await;
         let back = tokio::task::spawn_blocking(move || {
             server.kill();
             server.serve();
@@ -116,39 +189,11 @@ async fn kill_the_server_under_load(
         });
         let server = back.await.expect("comes back");
         tokio::time::sleep(Duration::from_millis(200)).await;
-        gone.store(true, Ordering::SeqCst);
+        round.over.store(true, Ordering::SeqCst);
         server
     };
-    let (_, server) = futures_util::future::join(futures_util::future::join_all(clients), killer).await;
+    let (_, server) = join(join_all(clients), killer).await;
     shop.server = Some(server);
-}
-
-/// Asks again with the same key: what was answered is answered the same, and what was not is answered now.
-async fn hold_against(shop: &Deployment, attempt: &Attempt, people: &[Person]) -> (u16, Value) {
-    // Among a hundred thousand requests some meet a connection that the shop is just closing for idleness; a shop that is
-    // gone answers none.
-    let again = match shop.try_send(attempt.request(people)).await {
-        Ok(reply) if reply.status != 503 => reply,
-        Ok(_) | Err(_) => shop.send_patiently(attempt.request(people)).await,
-    };
-    let status = again.status.as_u16();
-    match attempt.answer.as_ref() {
-        Some((201, first)) => assert_eq!((status, &again.body["id"]), (201, &first["id"]), "{attempt:?}"),
-        Some((202, first)) => {
-            let is_it = again.body["id"] == first["id"];
-            assert!(matches!(status, 200 | 201 | 202 | 402) && (is_it || status == 402), "{attempt:?} {again:?}");
-        }
-        Some((402, _)) if matches!(attempt.what, What::Order) => assert_eq!(status, 402, "{attempt:?}"),
-        // A transfer that was refused, and whatever found the shop busy, had no effect and may have one now.
-        Some((402 | 503, _)) | None => assert!(matches!(status, 201 | 402), "{attempt:?} {again:?}"),
-        Some((other, body)) => panic!("{other} {body}"),
-    }
-    (status, again.body)
-}
-
-/// A thousand kills take longer than a token lives.
-fn renew(shop: &Deployment, people: &mut [Person]) {
-    people.iter_mut().for_each(|person| *person = shop.again(person));
 }
 
 async fn nothing_acknowledged_is_lost_when_the_process_is_killed(shape: Shape) {
@@ -158,74 +203,53 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed(shape: Shape) {
         (None, Shape::OnMariadb | Shape::SplitOnSqlite | Shape::SplitOnMariadb) => 10,
     };
     let mut shop = Deployment::start(shape);
-    shop.sell("PEN", PRICE, STOCK).await;
-    let mut people = Vec::new();
-    for client in 0..CLIENTS {
-        let person = shop.signed_up(&format!("client{client}@example.com")).await;
-        shop.deposit(&person, purse(client)).await;
-        people.push(person);
+    for (sku, price) in GOODS {
+        shop.sell(sku, price, STOCK).await;
     }
-    let (written, random) = (Mutex::new(Vec::new()), Random::seeded(29));
+    let mut trade = Trade::open(&shop).await;
+    let start = Books::read(&shop, &trade.company).await;
     let mut slowest = Duration::ZERO;
     for round in 0..rounds {
         if round % 100 == 99 {
-            renew(&shop, &mut people);
+            // A thousand kills take longer than a token lives.
+            trade.company.renew(&shop);
         }
-        if shape.has_server() && round % 2 == 1 {
-            kill_the_server_under_load(&mut shop, &people, &written, &random).await;
-        } else {
-            kill_under_load(&mut shop, &people, &written, &random).await;
+        match Blow::of(shape, round) {
+            Blow::OneProcess => kill_under_load(&mut shop, &mut trade, false).await,
+            Blow::EveryProcess => kill_under_load(&mut shop, &mut trade, true).await,
+            Blow::Server => kill_the_server_under_load(&mut shop, &mut trade).await,
         }
         slowest = slowest.max(shop.until_all_are_terminal().await);
         if round % 10 == 9 {
             shop.verify();
         }
     }
-    let written = written.into_inner().expect("free");
-    renew(&shop, &mut people);
-    check(&shop, &people, &written).await;
-    let count = |status: Option<u16>| written.iter().filter(|attempt| attempt.status() == status).count();
-    println!(
-        "{rounds} kills, {} requests: {} acknowledged, {} accepted, {} refused, {} busy, {} unanswered; all orders \
-         terminal within {slowest:?} of the start",
-        written.len(),
-        count(Some(201)),
-        count(Some(202)),
-        count(Some(402)),
-        count(Some(503)),
-        count(None)
-    );
-    assert!(count(Some(201)) > rounds && count(Some(402)) > 0, "the load was real");
-    // Where only neighbours of the one that answers were killed, everybody got an answer.
-    assert!(count(None) > 0 || shape.is_split(), "the kills were real");
+    trade.company.renew(&shop);
+    let written = trade.written.into_inner().expect("free");
+    check(&shop, &trade.company, &written, &start).await;
+    println!("{rounds} kills; all orders terminal within {slowest:?} of the start");
+    tell(&written, rounds);
 }
 
-/// Holds everything that was written down against the shop.
-async fn check(shop: &Deployment, people: &[Person], written: &[Attempt]) {
-    let mut effects: BTreeMap<String, usize> = BTreeMap::new();
-    let mut balances: Vec<i64> = (0..CLIENTS).map(purse).collect();
-    let asked = futures_util::stream::iter(written).map(async |attempt| {
-        let (status, body) = hold_against(shop, attempt, people).await;
-        (attempt, status, body)
-    });
-    for (attempt, status, body) in asked.buffer_unordered(32).collect::<Vec<_>>().await {
-        if status != 201 {
-            continue;
-        }
-        *effects.entry(body["id"].as_str().expect("an id").to_owned()).or_default() += 1;
-        balances[attempt.client] -= PRICE;
-        if let What::Transfer { to } = attempt.what {
-            balances[to] += PRICE;
-        }
-    }
-    assert!(effects.values().all(|times| *times == 1), "every key had an effect of its own");
-    let orders = effects.keys().filter(|id| id.starts_with("ord_")).count();
-    let placed = shop.send(get("/v1/admin/orders?status=placed&include=total&limit=1").by(&shop.staff())).await;
-    let sold = i64::try_from(orders).expect("small");
-    assert_eq!(placed.expect(200)["total"], sold, "no order but those that somebody knows of");
-    assert_eq!(shop.shelf("PEN").await, (STOCK - sold, 0));
-    for (client, balance) in balances.into_iter().enumerate() {
-        assert_eq!(shop.balance(&people[client]).await, balance, "client {client}");
-    }
-    shop.verify();
+/// Says what was asked, and that it was enough to show something.
+fn tell(written: &[Attempt], rounds: usize) {
+    let count = |promise: Promise| written.iter().filter(|attempt| attempt.promise() == promise).count();
+    let gone = written.iter().filter(|attempt| attempt.answer.is_none()).count();
+    let done = || written.iter().filter(|attempt| attempt.promise() == Promise::Done);
+    println!(
+        "{} requests: {} acknowledged, {} accepted, {} refused, {} in doubt, {gone} of them unanswered; {} cancels \
+         acknowledged",
+        written.len(),
+        count(Promise::Done),
+        count(Promise::Accepted),
+        count(Promise::Refused),
+        count(Promise::Unknown),
+        done().filter(|attempt| matches!(attempt.what, What::Cancel { .. })).count(),
+    );
+    assert!(count(Promise::Done) > rounds && count(Promise::Refused) > 0, "the load was real");
+    assert!(gone > 0, "the kills were real");
+    // Everything that staff and customers can do, but for cancels, which come too late more often than not.
+    let kinds: HashSet<_> =
+        done().filter(|done| !matches!(done.what, What::Cancel { .. })).map(|done| discriminant(&done.what)).collect();
+    assert_eq!(kinds.len(), 8, "orders, transfers, deposits, withdrawals, decisions, credits, debits, adjustments");
 }

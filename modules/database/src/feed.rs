@@ -42,7 +42,7 @@ where
             events.iter().try_for_each(|event| apply(db, event))?;
             advance(db, feed, last)
         };
-        database.write_in(Lane::Continuation, effect).await?;
+        database.write_step("follow", Lane::Continuation, effect).await?;
     }
     Ok(())
 }

@@ -38,23 +38,24 @@ pub(crate) async fn sweep(stock: &Stock) -> Result<(), InventoryError> {
     if limit > 0 && jump > Duration::from_secs(limit) {
         tracing::warn!(jump_secs = jump.as_secs(), "the clock jumped; reservations are not expired in this sweep");
     } else {
-        rounds(stock, usize::from(at_once), move |db| reservations::expire_due(db, at_once, now)).await?;
+        let expire = move |db: &mut Db| reservations::expire_due(db, at_once, now);
+        rounds(stock, "expire_reservations", usize::from(at_once), expire).await?;
     }
-    rounds(stock, 500, move |db| reservations::prune_tombstones(db, now)).await?;
-    rounds(stock, 500, move |db| commands::prune(db, now)).await?;
-    rounds(stock, 500, move |db| idempotency::prune(db, now)).await?;
+    rounds(stock, "prune_tombstones", 500, move |db| reservations::prune_tombstones(db, now)).await?;
+    rounds(stock, "prune_commands", 500, move |db| commands::prune(db, now)).await?;
+    rounds(stock, "prune_keys", 500, move |db| idempotency::prune(db, now)).await?;
     // Only events with a number are forgotten, and nobody else may be reading.
     outbox::number_all::<InventoryError>(&stock.database).await?;
-    rounds(stock, 500, move |db| outbox::prune(db, now)).await
+    rounds(stock, "prune_events", 500, move |db| outbox::prune(db, now)).await
 }
 
 /// Repeats `work` as long as it finds as much as it may do at once.
-async fn rounds<F>(stock: &Stock, full: usize, work: F) -> Result<(), InventoryError>
+async fn rounds<F>(stock: &Stock, step: &'static str, full: usize, work: F) -> Result<(), InventoryError>
 where
     F: Fn(&mut Db) -> Done<usize> + Clone + Send + 'static,
 {
     for _ in 0..ROUNDS {
-        if stock.database.write_in(Lane::Continuation, work.clone()).await? < full {
+        if stock.database.write_step(step, Lane::Continuation, work.clone()).await? < full {
             break;
         }
     }

@@ -130,7 +130,8 @@ impl Ledger {
     pub async fn sweep(&self) -> Result<(), WalletError> {
         let now = self.clock.now();
         for _ in 0..ROUNDS {
-            let expired = self.database.write_in(Lane::Continuation, move |db| expire(db, now)).await?;
+            let expire = move |db: &mut Db| expire(db, now);
+            let expired = self.database.write_step("expire_holds", Lane::Continuation, expire).await?;
             let forgotten = self.database.write_in(Lane::Continuation, move |db| forget(db, now)).await?;
             if expired < EXPIRED_IN_A_ROUND && forgotten < SWEPT_IN_A_ROUND {
                 break;

@@ -9,7 +9,7 @@ use emporium_database::idempotency::{self, Seen};
 use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, Lane, refuse};
 use emporium_inventory_api::Sku;
-use emporium_kernel::{Caller, Idempotency, Money, Outage, Quantity, Timestamp, spawn_in_request};
+use emporium_kernel::{Caller, Fault, Idempotency, Money, Outage, Quantity, Timestamp, spawn_in_request};
 use emporium_shop_api::OrderId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -216,16 +216,18 @@ impl Shop {
         }
     }
 
-    /// Notes that the client is told 202, unless the order was finished in the meantime.
+    /// Notes that the client is told 202, unless the order was finished in the meantime. That this fails is no refusal:
+    /// the order is stored, and recovery goes on with it.
     async fn accept(&self, id: String) -> Result<Placement, ShopError> {
         let order = self
             .database
-            .write_in(Lane::Continuation, move |db| {
+            .write_step("accept", Lane::Continuation, move |db| {
                 let unfinished = orders::table.filter(orders::id.eq(&id).and(orders::step.ne(Step::Done.name())));
                 diesel::update(unfinished).set(orders::accepted.eq(1)).execute(db)?;
                 find(db, &id)?.map_or_else(|| refuse(ShopError::NotFound), Ok)
             })
-            .await?;
+            .await
+            .map_err(|error: ShopError| if error.outage().is_some() { Outage::Unreachable.into() } else { error })?;
         if order.row.step == Step::Done.name() { finished(order, false) } else { Ok(Placement::Accepted(view(order)?)) }
     }
 }

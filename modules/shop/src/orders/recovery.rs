@@ -46,7 +46,7 @@ impl Shop {
     /// be driving one.
     pub async fn take_over(&self) -> Result<(), ShopError> {
         self.database
-            .write_in(Lane::Continuation, |db| {
+            .write_step("take_over", Lane::Continuation, |db| {
                 let unfinished = orders::table.filter(orders::step.ne(Step::Done.name()));
                 diesel::update(unfinished).set(orders::lease_until.eq(0)).execute(db)?;
                 Ok(())
@@ -107,7 +107,7 @@ impl Shop {
         let (id, due) = (order.row.id.clone(), self.clock.now().plus(delay + jitter).micros());
         let lease = order.row.lease_until;
         let error = error.to_string();
-        let put_off = self.database.write_in(Lane::Continuation, move |db| -> Done<()> {
+        let put_off = self.database.write_step("defer", Lane::Continuation, move |db| -> Done<()> {
             // Whoever has taken it over meanwhile keeps it.
             let own = orders::id.eq(&id).and(orders::lease_until.eq(lease));
             let unfinished = orders::table.filter(own.and(orders::step.ne(Step::Done.name())));
