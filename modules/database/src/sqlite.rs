@@ -57,6 +57,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Db, OpenError> {
     set(&mut sqlite, "pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 0;")?;
     set(&mut sqlite, &format!("pragma busy_timeout = {LOCK_PATIENCE_MS}; pragma cache_size = -16384;"))?;
     check(&mut sqlite)?;
+    weaken(&mut sqlite)?;
     Ok(Db::Sqlite(sqlite))
 }
 
@@ -111,13 +112,64 @@ fn check(sqlite: &mut SqliteConnection) -> Result<(), OpenError> {
     #[expect(clippy::disallowed_methods, reason = "pragmas have no query builder")]
     let found: Durability =
         diesel::sql_query(query).get_result(sqlite).map_err(|error| OpenError::Connection(error.to_string()))?;
-    let version: Vec<u32> = found.version.split('.').filter_map(|part| part.parse().ok()).collect();
-    if version.as_slice() < OLDEST_SQLITE.as_slice() {
-        return Err(OpenError::Connection(format!("SQLite {} is too old", found.version)));
+    found.check()
+}
+
+impl Durability {
+    fn check(&self) -> Result<(), OpenError> {
+        let version: Vec<u32> = self.version.split('.').filter_map(|part| part.parse().ok()).collect();
+        if version.as_slice() < OLDEST_SQLITE.as_slice() {
+            return Err(OpenError::Connection(format!("SQLite {} is too old", self.version)));
+        }
+        if self.journal != "wal" || self.synchronous != 2 {
+            let why = format!("journal_mode is {}, synchronous is {}", self.journal, self.synchronous);
+            return Err(OpenError::Connection(why));
+        }
+        Ok(())
     }
-    if found.journal != "wal" || found.synchronous != 2 {
-        let why = format!("journal_mode is {}, synchronous is {}", found.journal, found.synchronous);
-        return Err(OpenError::Connection(why));
+}
+
+/// Makes commits wait for less than the disk, as the variable `TEST_FAILPOINT_SYNCHRONOUS` says, so that a test can see
+/// that this is noticed from outside. Without the feature `failpoints` it does nothing.
+fn weaken(sqlite: &mut SqliteConnection) -> Result<(), OpenError> {
+    if cfg!(feature = "failpoints")
+        && let Some(level) = std::env::var_os("TEST_FAILPOINT_SYNCHRONOUS")
+    {
+        set(sqlite, &format!("pragma synchronous = {};", level.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(version: &str, journal: &str, synchronous: i64) -> Option<String> {
+        let found = Durability { version: version.to_owned(), journal: journal.to_owned(), synchronous };
+        found.check().err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_a_durable_database_and_an_sqlite_that_does_not_corrupt_it_are_accepted() {
+        for version in ["3.51.3", "3.51.10", "3.53.0", "4.0.0"] {
+            assert_eq!(refusal(version, "wal", 2), None, "{version}");
+        }
+        for version in ["3.51.2", "3.9.9", "3.51", "2.99.99"] {
+            assert!(refusal(version, "wal", 2).is_some_and(|why| why.contains("too old")), "{version}");
+        }
+        for (journal, synchronous) in [("wal", 0), ("wal", 1), ("delete", 2), ("memory", 2), ("off", 2)] {
+            let why = format!("journal_mode is {journal}, synchronous is {synchronous}");
+            assert!(refusal("3.53.0", journal, synchronous).is_some_and(|said| said.ends_with(&why)), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_checked_is_what_the_connection_says() {
+        let mut sqlite = SqliteConnection::establish(":memory:").expect("connects");
+        for (level, told) in [("off", 0), ("normal", 1), ("full", 2)] {
+            set(&mut sqlite, &format!("pragma synchronous = {level};")).expect("sets");
+            let why = check(&mut sqlite).expect_err("a database in memory keeps nothing").to_string();
+            assert!(why.ends_with(&format!("journal_mode is memory, synchronous is {told}")), "{level}: {why}");
+        }
+    }
 }
