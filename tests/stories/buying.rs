@@ -10,7 +10,6 @@ everywhere!(
     a_refused_order_says_why_and_moves_nothing,
     a_total_that_changed_is_never_charged_silently,
     a_repeated_key_gets_the_same_answer_and_buys_once,
-    a_hundred_equal_keys_at_once_buy_once,
     what_belongs_to_another_is_not_there,
     a_placed_order_can_no_longer_be_cancelled,
     a_supplier_is_paid_for_own_products_and_the_store_for_the_rest,
@@ -108,21 +107,6 @@ async fn a_repeated_key_gets_the_same_answer_and_buys_once(shape: Shape) {
     let again = shop.send(refused).await;
     assert_eq!((again.problem(), again.header("idempotent-replayed")), ((409, "out_of_stock"), "true"));
     assert_eq!(shop.balance(&buyer).await, 900);
-}
-
-async fn a_hundred_equal_keys_at_once_buy_once(shape: Shape) {
-    let shop = Deployment::start(shape);
-    shop.sell("PEN", 100, 200).await;
-    let buyer = shop.buyer();
-    shop.deposit(&buyer, 100_000).await;
-    let sent = (0..100).map(|_| shop.send(post("/v1/orders").by(&buyer).keyed("same").json(&order_of("PEN", 1))));
-    let replies = futures_util::future::join_all(sent).await;
-    let placed: Vec<_> = replies.iter().filter(|reply| reply.status == 201).collect();
-    let waiting = replies.iter().filter(|reply| reply.problem() == (409, "idempotency_in_progress")).count();
-    assert_eq!(placed.len() + waiting, 100, "{:?}", replies.iter().map(|r| r.status).collect::<Vec<_>>());
-    assert!(!placed.is_empty() && placed.iter().all(|reply| reply.body["id"] == placed[0].body["id"]));
-    assert_eq!((shop.balance(&buyer).await, shop.shelf("PEN").await), (99_900, (199, 0)));
-    shop.verify();
 }
 
 async fn what_belongs_to_another_is_not_there(shape: Shape) {

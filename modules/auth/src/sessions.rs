@@ -1,5 +1,7 @@
 //! Sessions: one login and the refresh tokens that followed from it, one good at a time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use emporium_auth_api::{AuthError, FindUser, Grant, SessionId, User, UserId};
@@ -133,6 +135,8 @@ pub(crate) struct Rotation {
     pub(crate) now: Timestamp,
     pub(crate) idle: Duration,
     pub(crate) grace: Duration,
+    /// Whether it was tried before: what a command finds done in its own instant, it may have done itself.
+    pub(crate) tried: Arc<AtomicBool>,
 }
 
 /// What became of an offered refresh token.
@@ -171,8 +175,9 @@ pub(crate) fn rotate(db: &mut Db, rotation: &Rotation) -> Done<Rotated> {
     let Some((user, current, previous, rotated_at, until)) = row else { return Ok(Rotated::Refused) };
     let age = rotation.now.since(Timestamp::from_micros(rotated_at));
     let just_used = previous.as_deref() == Some(&rotation.offered) && current == rotation.next;
-    // The same instant is this very command, run again because it was not known whether its commit went through.
-    if moved == 0 && !(just_used && (age < rotation.grace || rotated_at == rotation.now.micros())) {
+    // This very command may be run again, because it was not known whether its commit went through.
+    let again = rotation.tried.swap(true, Ordering::Relaxed) && rotated_at == rotation.now.micros();
+    if moved == 0 && !(just_used && (age < rotation.grace || again)) {
         return refused(db, rotation, &current);
     }
     match granted(db, UserId::stored(user), Timestamp::from_micros(until), &rotation.session)? {

@@ -1,99 +1,171 @@
 //! Two want the same money at the same moment: exactly one of them gets it, and the ledger agrees.
+#![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
+#![expect(clippy::disallowed_methods, reason = "the server is waited for by the clock")]
 
 mod common;
+#[path = "../../../tests/support/mariadbd.rs"]
+mod mariadbd;
 
+use std::sync::Barrier;
+
+use actix_web::rt::Runtime;
 use common::{Bank, supplier, usd_json};
 use emporium_wallet_api::{HoldState, Payee, WalletError};
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use serde_json::json;
 
-const AT_ONCE: usize = 20;
-const ROUNDS: usize = 100;
-
-#[actix_web::test]
-async fn a_freeze_stops_a_new_hold_or_comes_too_late_and_never_stops_a_capture() {
-    let bank = Bank::new();
-    bank.give("ada", 10_000_000).await;
-    let (mut held, mut stopped) = (0, 0);
-    for round in 0..ROUNDS {
-        let number = |n: usize| format!("{round}-{n}");
-        bank.hold(&number(0), "ada", 10).await.expect("holds");
-        let later: Vec<String> = (1..AT_ONCE).map(number).collect();
-        let holds = join_all(later.iter().map(|number| bank.hold(number, "ada", 10)));
-        let shares = [(supplier("sue"), 10)];
-        let first = number(0);
-        let captured = async { join(bank.capture(&first, &shares), bank.freeze("ada", "freeze")).await.0 };
-        let (captured, outcomes) = if round % 2 == 0 {
-            join(captured, holds).await
-        } else {
-            let (outcomes, captured) = join(holds, captured).await;
-            (captured, outcomes)
-        };
-        assert_eq!(captured.map(|paid| paid.state), Ok(HoldState::Captured), "what was held is paid, frozen or not");
-        assert_eq!(bank.hold(&format!("{round}-late"), "ada", 1).await, Err(WalletError::Frozen));
-        for (number, outcome) in later.iter().zip(outcomes) {
-            match outcome {
-                Ok(_) => {
-                    held += 1;
-                    bank.capture(number, &shares).await.expect("pays");
-                }
-                Err(refusal) => {
-                    stopped += 1;
-                    assert_eq!(refusal, WalletError::Frozen);
-                }
-            }
+/// Tells each story on each kind of database.
+macro_rules! on_each_engine {
+    ($($story:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[actix_web::test] async fn $story() { super::$story(crate::common::Bank::new()).await })*
         }
+        mod on_mariadb {
+            $(#[actix_web::test] async fn $story() {
+                let server = crate::mariadbd::Mariadbd::start();
+                let url = emporium_database::Url::parse(&server.url("walletdb")).expect("a URL");
+                super::$story(crate::common::Bank::at(&url)).await;
+            })*
+        }
+    };
+}
+
+on_each_engine!(
+    a_freeze_stops_a_new_hold_or_comes_too_late_and_never_stops_a_capture,
+    a_hold_is_captured_or_voided_never_both,
+    a_hundred_requests_with_one_key_move_money_once,
+);
+
+const AT_ONCE: usize = 20;
+
+/// So many rounds on a file, or so many on a server, where each takes longer; or, with `LONG=1`, so many.
+fn rounds(bank: &Bank, [file, server, long]: [usize; 3]) -> usize {
+    match (std::env::var_os("LONG"), bank.ledger.database().is_shared()) {
+        (Some(_), _) => long,
+        (None, true) => server,
+        (None, false) => file,
+    }
+}
+
+/// Does both, each in a thread of its own, from the same moment on.
+fn at_once<A: Send, B: Send>(one: impl AsyncFnOnce() -> A + Send, other: impl AsyncFnOnce() -> B + Send) -> (A, B) {
+    let start = Barrier::new(2);
+    std::thread::scope(|scope| {
+        let one = scope.spawn(|| in_step(&start, one));
+        let other = scope.spawn(|| in_step(&start, other));
+        (one.join().expect("no panic"), other.join().expect("no panic"))
+    })
+}
+
+fn in_step<T>(start: &Barrier, work: impl AsyncFnOnce() -> T) -> T {
+    let runtime = Runtime::new().expect("a runtime");
+    start.wait();
+    runtime.block_on(work())
+}
+
+/// Looks at a balance so many times, which takes its time; not at all for less than one.
+async fn look(bank: &Bank, times: i32) {
+    for _ in 0..times {
+        bank.standing("ada").await;
+    }
+}
+
+/// Pays what ada's hold of this number set aside.
+async fn pay(bank: &Bank, number: &str) -> Result<HoldState, WalletError> {
+    bank.capture(number, &[(supplier("sue"), 10)]).await.map(|hold| hold.state)
+}
+
+async fn hold(bank: &Bank, number: &str) -> Result<HoldState, WalletError> {
+    bank.hold(number, "ada", 10).await.map(|hold| hold.state)
+}
+
+/// In every second round ada pays before she asks for a new hold: if she still gets it, she paid before the freeze. In
+/// the others she asks first: if she is refused, she pays after the freeze.
+async fn a_freeze_stops_a_new_hold_or_comes_too_late_and_never_stops_a_capture(bank: Bank) {
+    bank.give("ada", 1_000_000).await;
+    let (mut before, mut after, mut left) = (0, 0, 1_000_000);
+    // How many looks the freeze waits in each kind of round; where that is less than nothing, ada waits.
+    let mut head_start = [0, 0];
+    for round in 0..rounds(&bank, [150, 60, 3_000]) {
+        let [old, new, late] = ["old", "new", "late"].map(|which| format!("{round}-{which}"));
+        assert_eq!(hold(&bank, &old).await, Ok(HoldState::Held));
+        let (pays_first, looks) = (round % 2 == 0, head_start[round % 2]);
+        let ada = async || {
+            look(&bank, -looks).await;
+            if pays_first {
+                let paid = pay(&bank, &old).await;
+                return (paid, hold(&bank, &new).await);
+            }
+            let held = hold(&bank, &new).await;
+            (pay(&bank, &old).await, held)
+        };
+        let staff = async || {
+            look(&bank, looks).await;
+            bank.freeze("ada", "freeze").await;
+        };
+        let ((paid, held), ()) = at_once(ada, staff);
+        assert_eq!(paid, Ok(HoldState::Captured), "what was held is paid, frozen or not");
+        assert_eq!(hold(&bank, &late).await, Err(WalletError::Frozen), "round {round}");
+        let (allowed, ended) = match held {
+            Ok(HoldState::Held) => (true, Ok(HoldState::Captured)),
+            Err(WalletError::Frozen) => (false, Err(WalletError::HoldEnded { state: HoldState::Refused })),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(pay(&bank, &new).await, ended, "round {round}");
+        left -= if allowed { 20 } else { 10 };
+        assert_eq!(bank.standing("ada").await, (left, 0, left), "round {round}");
+        before += i32::from(pays_first && allowed);
+        after += i32::from(!pays_first && !allowed);
+        // Whoever came too late begins earlier the next time.
+        head_start[round % 2] += if allowed { -1 } else { 1 };
         bank.freeze("ada", "unfreeze").await;
     }
-    assert!(held > 0 && stopped > 0, "both happen: {held} and {stopped}");
-    let paid = 10 * i64::try_from(ROUNDS + held).expect("small");
-    assert_eq!(bank.standing("sue").await, (paid, 0, paid));
+    assert!(before > 0 && after > 0, "paid before and after a freeze: {before} and {after}");
+    assert_eq!(bank.standing("sue").await.0, 1_000_000 - left);
     bank.prove().await;
 }
 
-#[actix_web::test]
-async fn a_hold_is_captured_or_voided_never_both() {
-    let bank = Bank::new();
+async fn a_hold_is_captured_or_voided_never_both(bank: Bank) {
     bank.give("ada", 10_000_000).await;
     let (mut captured, mut voided) = (0, 0);
-    for round in 0..ROUNDS {
+    for round in 0..rounds(&bank, [100, 15, 500]) {
         let numbers: Vec<String> = (0..AT_ONCE).map(|n| format!("{round}-{n}")).collect();
         assert!(join_all(numbers.iter().map(|n| bank.hold(n, "ada", 10))).await.iter().all(Result::is_ok));
         let store = [(Payee::Store, 10)];
-        let both = numbers.iter().enumerate().map(async |(n, number)| match (n + round) % 2 {
-            0 => join(bank.capture(number, &store), bank.void(number)).await,
-            _ => {
-                let (void, capture) = join(bank.void(number), bank.capture(number, &store)).await;
-                (capture, void)
-            }
-        });
-        for (capture, void) in join_all(both).await {
+        // From both ends, so that they meet.
+        let (captures, voids) = at_once(
+            async || join_all(numbers.iter().map(|number| bank.capture(number, &store))).await,
+            async || join_all(numbers.iter().rev().map(|number| bank.void(number))).await,
+        );
+        for (capture, void) in captures.into_iter().zip(voids.into_iter().rev()) {
             match (capture.map(|hold| hold.state), void.map(|hold| hold.state)) {
                 (Ok(HoldState::Captured), Err(WalletError::HoldEnded { state: HoldState::Captured })) => captured += 1,
                 (Err(WalletError::HoldEnded { state: HoldState::Voided }), Ok(HoldState::Voided)) => voided += 1,
-                other => panic!("{other:?}"),
+                other => panic!("round {round}: {other:?}"),
             }
         }
+        let left = 10_000_000 - 10 * captured;
+        assert_eq!(bank.standing("ada").await, (left, 0, left), "round {round}");
     }
     assert!(captured > 0 && voided > 0, "both happen: {captured} and {voided}");
-    assert_eq!(bank.standing("ada").await.0, 10_000_000 - 10 * captured);
     bank.prove().await;
 }
 
-#[actix_web::test]
-async fn a_hundred_requests_with_one_key_move_money_once() {
-    let rounds = if std::env::var_os("LONG").is_some() { 2_000 } else { 30 };
-    let bank = Bank::new();
+async fn a_hundred_requests_with_one_key_move_money_once(bank: Bank) {
     bank.give("ada", 10_000_000).await;
     bank.give("bob", 1).await;
-    for round in 0..rounds {
+    let mut balance = 1;
+    for round in 0..rounds(&bank, [12, 5, 2_000]) {
         let key = format!("a-key-of-round-{round}");
         let body = json!({"to": "bob@example.com", "amount": usd_json(7)});
         let send = async || bank.post("ada", "/v1/wallet/transfers", &key, body.clone()).await;
-        let answers = join_all((0..100).map(|_| send())).await;
+        let (half, rest) =
+            at_once(async || join_all((0..50).map(|_| send())).await, async || join_all((0..50).map(|_| send())).await);
+        let answers: Vec<_> = half.into_iter().chain(rest).collect();
         assert!(answers.iter().all(|answer| answer.status == 201 && answer.id() == answers[0].id()));
         assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1, "one did it, 99 heard of it");
-        assert_eq!(bank.standing("bob").await.0, 1 + 7 * (round + 1));
+        balance += 7;
+        assert_eq!(bank.standing("bob").await.0, balance);
     }
     bank.prove().await;
 }

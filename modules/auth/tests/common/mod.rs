@@ -112,6 +112,15 @@ impl House {
         Self { folder, users, verifier, clock, time }
     }
 
+    /// A house whose users are in this database.
+    pub fn in_database(url: &Url, settings: Settings) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (clock, time) = Clock::manual(START);
+        let users = Users::open(url, settings, folder.path(), clock.clone(), Random::seeded(1)).expect("opens");
+        let verifier = Verifier::new(users.clone(), clock.clone());
+        Self { folder, users, verifier, clock, time }
+    }
+
     /// A house that finds this key where it keeps its own.
     pub fn signing_with(key: &Ed25519KeyPair) -> Self {
         let folder = tempfile::tempdir().expect("a folder");

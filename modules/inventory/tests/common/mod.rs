@@ -43,8 +43,18 @@ impl House {
 
     pub fn with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let file = url(&folder);
+        Self::open(folder, &file, settings)
+    }
+
+    /// A house whose stock is in this database.
+    pub fn at(url: &Url) -> Self {
+        Self::open(tempfile::tempdir().expect("a folder"), url, settings())
+    }
+
+    fn open(folder: tempfile::TempDir, url: &Url, settings: Settings) -> Self {
         let (clock, hand) = Clock::manual(NOW);
-        let stock = Stock::open(&url(&folder), settings, clock.clone(), Random::seeded(7)).expect("opens");
+        let stock = Stock::open(url, settings, clock.clone(), Random::seeded(7)).expect("opens");
         Self { folder, stock, clock, hand }
     }
 

@@ -131,10 +131,19 @@ impl Bank {
 
     pub fn with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let url = Url::file(folder.path().join("wallet.db"));
+        Self::open(folder, &url, settings)
+    }
+
+    /// A bank whose ledger is in this database.
+    pub fn at(url: &Url) -> Self {
+        Self::open(tempfile::tempdir().expect("a folder"), url, Settings::default())
+    }
+
+    fn open(folder: tempfile::TempDir, url: &Url, settings: Settings) -> Self {
         let (clock, hand) = Clock::manual(NOW);
         let people = Arc::new(People::default());
-        let url = Url::file(folder.path().join("wallet.db"));
-        let ledger = Ledger::open(&url, settings, people.clone(), clock, Random::seeded(1)).expect("opens");
+        let ledger = Ledger::open(url, settings, people.clone(), clock, Random::seeded(1)).expect("opens");
         Self { folder, ledger, hand, people }
     }
 
