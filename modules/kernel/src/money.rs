@@ -139,25 +139,6 @@ impl Money {
     pub fn times(self, quantity: Quantity) -> Result<Money, Overflow> {
         Money::new(self.amount.checked_mul(quantity.get()).ok_or(Overflow)?, self.currency)
     }
-
-    /// Splits by weight so that the parts sum to the whole: each gets its share rounded down, and the units left go
-    /// one each to the largest remainders, earlier parts first. Weights that are all zero share equally.
-    pub fn split(self, weights: &[u32]) -> Vec<Money> {
-        let even = weights.iter().all(|w| *w == 0);
-        let weight = |i: usize| if even { 1 } else { i128::from(weights.get(i).copied().unwrap_or(0)) };
-        let total: i128 = (0..weights.len()).map(weight).sum();
-        let share = |i: usize| i128::from(self.amount) * weight(i);
-        let mut parts: Vec<i128> = (0..weights.len()).map(|i| share(i) / total).collect();
-        let mut order: Vec<usize> = (0..weights.len()).collect();
-        order.sort_by_key(|i| std::cmp::Reverse(share(*i) % total));
-        let left = i128::from(self.amount) - parts.iter().sum::<i128>();
-        for i in order.into_iter().take(usize::try_from(left).unwrap_or(0)) {
-            if let Some(part) = parts.get_mut(i) {
-                *part += 1;
-            }
-        }
-        parts.into_iter().map(|p| Money { amount: i64::try_from(p).unwrap_or(0), currency: self.currency }).collect()
-    }
 }
 
 impl std::fmt::Display for Money {
@@ -315,11 +296,34 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_sum_to_the_whole(amount in 0..=Money::MAX, weights in prop::collection::vec(0u32..1000, 1..20)) {
-            let parts = usd(amount).split(&weights);
-            prop_assert_eq!(parts.len(), weights.len());
-            prop_assert_eq!(parts.iter().map(|p| p.amount()).sum::<i64>(), amount);
-            prop_assert!(parts.iter().all(|p| p.amount() >= 0));
+        fn an_amount_is_read_as_it_is_printed(
+            amount in 0..=Money::MAX,
+            code in prop::sample::select(vec!["JPY", "USD", "KWD"]),
+        ) {
+            let currency = Currency::parse(code).expect("a currency");
+            let money = Money::new(amount, currency).expect("in range");
+            let printed = money.to_string();
+            let (decimal, named) = printed.split_once(' ').expect("a decimal and its currency");
+            prop_assert_eq!((currency.parse_decimal(decimal), named), (Some(money), code));
+        }
+
+        #[test]
+        fn a_sum_is_exact_or_refused(amounts in prop::collection::vec(0..=Money::MAX / 2, 0..6)) {
+            let exact: i128 = amounts.iter().copied().map(i128::from).sum();
+            let sum = amounts.iter().try_fold(Money::zero(Currency::USD), |sum, amount| sum.plus(usd(*amount)));
+            let countable = (exact <= i128::from(Money::MAX)).then_some(exact);
+            prop_assert_eq!(sum.ok().map(|sum| i128::from(sum.amount())), countable);
+        }
+
+        #[test]
+        fn a_price_of_many_is_exact_or_refused(
+            amount in prop_oneof![0..=Money::MAX, 0..100_000_i64],
+            pieces in 1..=Quantity::MAX,
+        ) {
+            let exact = i128::from(amount) * i128::from(pieces);
+            let price = usd(amount).times(Quantity::new(pieces).expect("in range"));
+            let countable = (exact <= i128::from(Money::MAX)).then_some(exact);
+            prop_assert_eq!(price.ok().map(|price| i128::from(price.amount())), countable);
         }
     }
 }

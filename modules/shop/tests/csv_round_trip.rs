@@ -1,15 +1,24 @@
-//! What is written is read back as it was.
+//! What is written is read back as it was, from a file and through the catalogue of a shop.
 #![expect(clippy::expect_used, reason = "a test ends at the first surprise")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod common;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use common::World;
+use common::drafts::draft;
 use emporium_inventory_api::Sku;
-use emporium_kernel::{Currency, Money};
+use emporium_kernel::{Call, Currency, Money};
 use emporium_shop::catalogue::{Image, ProductDraft, SkuDraft, Slug, Status};
-use emporium_shop::csv::{Columns, Listing, ProductFile, ProductWriter, Read};
+use emporium_shop::csv::{
+    Columns, ImportOptions, ImportReport, Listing, ProductFile, ProductWriter, Products, Read, StockMode, export,
+    import,
+};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 fn written(listings: &[Listing]) -> Vec<u8> {
     let mut columns = Columns::default();
@@ -148,6 +157,23 @@ fn catalogue() -> impl Strategy<Value = Vec<Listing>> {
     })
 }
 
+/// The same, but some products have types and categories that others have too, spelt in other ways.
+fn sharing() -> impl Strategy<Value = Vec<Listing>> {
+    let name = || select(vec!["Rain wear", "rain-wear", "Tea & Coffee", "TEA, coffee", "--"]).prop_map(str::to_owned);
+    let shared = (option::of(name()), option::of(vec(name(), 0..4)));
+    (catalogue(), vec(shared, 6)).prop_map(|(mut catalogue, shared)| {
+        for (listing, (kind, categories)) in catalogue.iter_mut().zip(shared) {
+            if let Some(kind) = kind {
+                listing.draft.kind = kind;
+            }
+            if let Some(categories) = categories {
+                listing.categories = categories;
+            }
+        }
+        catalogue
+    })
+}
+
 const LIKE_A_FORMULA: [char; 11] =
     ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
@@ -176,6 +202,93 @@ proptest! {
             }
         }
     }
+}
+
+/// A shop takes a file in.
+async fn taken_in(world: &World, bytes: &[u8]) -> ImportReport {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("products.csv");
+    std::fs::write(&path, bytes).expect("written");
+    let actor = "import".to_owned();
+    let options = ImportOptions { dry_run: false, stock: StockMode::Set, currency: Currency::USD, actor };
+    import(&world.shop, &Call::internal("import"), &path, options, |_| {}).await.expect("imports")
+}
+
+async fn given_out(world: &World) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    export(&world.shop, &Call::internal("export"), &mut bytes, |_, _| {}).await.expect("exports");
+    bytes
+}
+
+/// The categories that names lead to, in whatever way these are spelt.
+fn slugs<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    names.into_iter().filter_map(Slug::from_words).map(|slug| slug.to_string()).collect()
+}
+
+/// What a catalogue keeps of a file: products in no order, categories as a set, and none of what nobody counted.
+fn kept(bytes: &[u8]) -> Vec<Listing> {
+    let mut listings: Vec<Listing> = read(bytes).into_iter().map(|read| read.listing).collect();
+    for listing in &mut listings {
+        listing.categories = slugs(listing.categories.iter().map(String::as_str)).into_iter().collect();
+        for sku in &listing.draft.skus {
+            listing.stock.entry(sku.sku.clone()).or_insert(0);
+        }
+    }
+    listings.sort_by(|a, b| a.draft.slug.cmp(&b.draft.slug));
+    listings
+}
+
+/// The rows as a set, with categories by their slugs.
+fn cells(bytes: &[u8]) -> BTreeSet<BTreeMap<String, String>> {
+    let mut rows = rows(bytes);
+    for row in &mut rows {
+        if let Some(cell) = row.get_mut("Emporium Categories") {
+            *cell = slugs(cell.split('\n')).into_iter().collect::<Vec<_>>().join("\n");
+        }
+    }
+    rows.into_iter().collect()
+}
+
+/// From a file into a shop, out of it and into the same shop, and into another one.
+async fn through_shops(file: &[u8], count: usize) {
+    let count = u64::try_from(count).expect("few");
+    let created = Products { created: count, ..Products::default() };
+    let unchanged = Products { unchanged: count, ..Products::default() };
+    let world = World::new();
+    assert_eq!(taken_in(&world, file).await.products, created);
+    let out = given_out(&world).await;
+    assert_eq!(kept(&out), kept(file), "{}", String::from_utf8_lossy(&out));
+
+    let before = world.shop.all_products(None, 1_000).await.expect("reads");
+    world.hand.advance(Duration::from_secs(60));
+    let again = taken_in(&world, &out).await;
+    assert_eq!((again.products, again.skus_created, again.stock_set), (unchanged, 0, 0), "what came from it");
+    assert_eq!(world.shop.all_products(None, 1_000).await.expect("reads"), before);
+    assert_eq!(given_out(&world).await, out);
+
+    let other = World::new();
+    assert_eq!(taken_in(&other, &out).await.products, created);
+    let moved = given_out(&other).await;
+    assert_eq!(kept(&moved), kept(&out), "{}", String::from_utf8_lossy(&moved));
+    assert_eq!(cells(&moved), cells(&out));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+
+    #[test]
+    fn what_goes_through_a_shop_comes_out_as_it_was(catalogue in sharing()) {
+        actix_web::rt::System::new().block_on(through_shops(&written(&catalogue), catalogue.len()));
+    }
+}
+
+/// The category of a type with a line break was written as two of them.
+#[actix_web::test]
+async fn a_type_of_two_lines_is_one_category() {
+    let categories = vec!["Gifts".to_owned(), "Rain wear".to_owned()];
+    let mut coat = Listing { draft: draft("coat", "Coat", &[("COAT", 900)]), categories, stock: BTreeMap::new() };
+    coat.draft.kind = "Rain\nwear".to_owned();
+    through_shops(&written(&[coat]), 1).await;
 }
 
 #[test]

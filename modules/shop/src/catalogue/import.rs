@@ -73,7 +73,9 @@ impl Shop {
 
 fn ensure_category(db: &mut Db, id: &CategoryId, slug: &Slug, name: &str, now: Timestamp) -> Done<()> {
     if category::by_key(db, &CategoryKey::Slug(slug.clone()))?.is_none() {
-        let (name, slug) = (name.trim().to_owned(), Some(slug.clone()));
+        // A name is one line, whatever the type of a product is that it comes from.
+        let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+        let slug = Some(slug.clone());
         let draft = CategoryDraft { name, slug, parent: None, position: None };
         return match category::insert(db, id, &draft, now).map(drop) {
             // Somebody else made it between the two looks.

@@ -100,7 +100,8 @@ fn listing(product: &Product, stock: &BTreeMap<Sku, i64>) -> Listing {
 
 /// The names by which the import finds the same categories: it makes slugs from them.
 fn category_names(product: &Product) -> Vec<String> {
-    let leads_to = |text: &str, slug: &Slug| Slug::from_words(text).as_ref() == Some(slug);
+    // The cell has a line for each of them.
+    let leads_to = |text: &str, slug: &Slug| !text.contains('\n') && Slug::from_words(text).as_ref() == Some(slug);
     let name = |category: &CategoryRef| match &category.slug {
         slug if leads_to(&product.kind, slug) => product.kind.clone(),
         slug if leads_to(&category.name, slug) => category.name.clone(),

@@ -76,5 +76,18 @@ mod tests {
             let exact = i128::from(gross) * i128::from(hundredths);
             prop_assert!((2 * (tax * parts - exact)).abs() <= parts);
         }
+
+        #[test]
+        fn of_the_lines_of_an_order_strays_by_half_a_unit_a_line(
+            hundredths in 0..=10_000_i64,
+            lines in prop::collection::vec(0..=Money::MAX / 100, 1..=100),
+        ) {
+            let taxes: Vec<i64> = lines.iter().map(|line| tax(hundredths, *line)).collect();
+            prop_assert!(taxes.iter().zip(&lines).all(|(tax, line)| (0..=*line).contains(tax)), "net prices are left");
+            let sum = |amounts: &[i64]| amounts.iter().copied().map(i128::from).sum::<i128>();
+            let (parts, exact) = (i128::from(10_000 + hundredths), sum(&lines) * i128::from(hundredths));
+            let count = i128::try_from(lines.len()).expect("few");
+            prop_assert!((2 * (sum(&taxes) * parts - exact)).abs() <= parts * count);
+        }
     }
 }
