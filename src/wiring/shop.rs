@@ -21,7 +21,7 @@ pub const KIND: Kind = Kind {
     name: "shop",
     routes: emporium_shop::routes,
     migrations: emporium_shop::MIGRATIONS,
-    check: |settings| settings.section::<Settings>(KIND.name).map(drop),
+    check: |settings| section(settings).map(drop),
     open,
 };
 
@@ -29,8 +29,14 @@ const RECOVER_EVERY: Duration = Duration::from_millis(250);
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 const FORGET_EVERY: Duration = Duration::from_secs(10);
 
+fn section(settings: &crate::settings::Settings) -> anyhow::Result<Settings> {
+    let section: Settings = settings.section(KIND.name)?;
+    section.check().map_err(|error| anyhow::anyhow!("[shop] {error}"))?;
+    Ok(section)
+}
+
 fn open(opener: &mut Opener<'_>) -> anyhow::Result<Box<dyn Module>> {
-    let section = opener.settings.section(KIND.name)?;
+    let section = section(opener.settings)?;
     let neighbours = &mut opener.neighbours;
     let users = neighbours.users(KIND.name)?;
     let inventory = neighbours

@@ -32,6 +32,17 @@ pub struct Settings {
     pub cart_days: u32,
 }
 
+impl Settings {
+    /// Why these settings are refused.
+    pub fn check(&self) -> Result<(), String> {
+        // Stock that has left must find its money held (rule 4 of the saga).
+        if self.hold_secs <= self.reservation_secs {
+            return Err(format!("hold_secs is longer than reservation_secs, {}", self.reservation_secs));
+        }
+        Ok(())
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -46,5 +57,17 @@ impl Default for Settings {
             max_lines: 100,
             cart_days: 30,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_stays_held_longer_than_stock_stays_reserved() {
+        let settings = |hold_secs| Settings { reservation_secs: 60, hold_secs, ..Settings::default() };
+        assert_eq!(Settings::default().check(), Ok(()));
+        assert_eq!((settings(61).check().is_ok(), settings(60).check().is_ok()), (true, false));
     }
 }
