@@ -1,20 +1,23 @@
 //! Public routes, declared once: the handler's own signature says who may use it, what it takes and what it answers,
 //! and both the router and the OpenAPI document are made from that.
 
+mod mount;
+
 use std::collections::BTreeSet;
 use std::future::ready;
 use std::sync::Arc;
 
-use actix_web::http::header::{ALLOW, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::{Handler, HttpRequest, HttpResponse, Responder, ResponseError, guard, web};
+use actix_web::{Handler, HttpRequest, Responder, ResponseError, guard, web};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::accept::Offer;
 use crate::arguments::{Arguments, InOrder};
 use crate::{Answer, Problem, Role};
+
+use mount::answering;
 
 /// What an argument of a handler says about its operation.
 pub trait Describe {
@@ -290,62 +293,6 @@ impl Routes {
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
         self.list.iter()
     }
-
-    /// Mounts them; another method on a known path is 405, and a form that there is not is 406 before anything else of
-    /// the request is looked at. A path without parameters goes before one with, so that `/stock/movements` is not
-    /// taken for `/stock/{sku}`.
-    pub fn mount(&self, app: &mut web::ServiceConfig) {
-        let mut paths: Vec<&str> = Vec::new();
-        for route in &self.list {
-            if !paths.contains(&route.path.as_str()) {
-                paths.push(&route.path);
-            }
-        }
-        for path in in_order(paths) {
-            let mut resource = web::resource(path.to_owned());
-            let mut allowed: Vec<&str> = Vec::new();
-            for route in self.list.iter().filter(|route| route.path == path) {
-                resource = resource.route(route.unsuited()).route((route.mount)());
-                allowed.push(route.method.as_str());
-            }
-            let allow = allowed.join(", ").replace("GET", "GET, HEAD");
-            app.service(resource.default_service(web::to(move || method_not_allowed(allow.clone()))));
-        }
-    }
-}
-
-/// The order in which a request's path is compared with them: kind by kind, as they were named first, so that what is
-/// asked for most is found first; and within a kind, fixed names before parameters.
-fn in_order(mut paths: Vec<&str>) -> Vec<&str> {
-    let kind = |path: &str| path.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-    let mut kinds: Vec<String> = Vec::new();
-    for path in &paths {
-        let kind = kind(path);
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-    }
-    paths.sort_by_key(|path| (kinds.iter().position(|known| *known == kind(path)), path.matches('{').count()));
-    paths
-}
-
-/// What is read with GET can be asked about with HEAD (RFC 9110 section 9.1).
-fn answering(method: &Method) -> actix_web::Route {
-    if method == Method::GET {
-        return web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-    }
-    web::method(method.clone())
-}
-
-/// 405 with the methods there are (RFC 9110 section 15.5.6).
-async fn method_not_allowed(allow: String) -> HttpResponse {
-    let title = "this path does not take that method";
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", title);
-    let mut response = problem.error_response();
-    if let Ok(allow) = HeaderValue::from_str(&allow) {
-        response.headers_mut().insert(ALLOW, allow);
-    }
-    response
 }
 
 impl<T: JsonSchema, const STATUS: u16> DescribeAnswer for Answer<T, STATUS> {
