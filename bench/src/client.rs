@@ -123,13 +123,13 @@ impl Client {
     }
 }
 
-/// The head of an answer, when all of it is there.
+/// The head of an answer, when all of it is there. One that sends the client away must say when to come back.
 fn parse(input: &[u8]) -> Result<Option<Head>> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut answer = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(bytes) = answer.parse(input).map_err(Error::other)? else { return Ok(None) };
     let status = answer.code.unwrap_or(0);
-    let (mut body, mut closes) = (Body::Bytes(0), false);
+    let (mut body, mut closes, mut says_when) = (Body::Bytes(0), false, false);
     for header in answer.headers.iter() {
         if header.name.eq_ignore_ascii_case("content-length") {
             let text = std::str::from_utf8(header.value).map_err(Error::other)?;
@@ -138,7 +138,12 @@ fn parse(input: &[u8]) -> Result<Option<Head>> {
             body = Body::Chunked;
         } else if header.name.eq_ignore_ascii_case("connection") {
             closes = header.value.eq_ignore_ascii_case(b"close");
+        } else if header.name.eq_ignore_ascii_case("retry-after") {
+            says_when = true;
         }
+    }
+    if matches!(status, 429 | 503) && !says_when {
+        return Err(Error::new(ErrorKind::InvalidData, "told to come back, but not when"));
     }
     Ok(Some(Head { status, bytes, body, closes }))
 }

@@ -19,6 +19,8 @@ const SIZES: [u32; 3] = [1_000, 100_000, 1_000_000];
 const QUICK_SIZES: [u32; 2] = [1_000, 10_000];
 /// Enough to see how long a request takes, too few to see how many the machine can do at once.
 const CONNECTIONS: usize = 4;
+/// Few of any number of products are in memory, so that what is compared is the way to those that are not.
+pub const SETTINGS: [(&str, &str); 1] = [("EMPORIUM_SHOP__PRODUCT_CACHE", "50")];
 /// How the rows of each database are made.
 const ROWS: [(&str, &str); 3] = [
     ("shop", include_str!("../growth/shop.sql")),

@@ -15,7 +15,7 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::client::Client;
 use crate::loads::Ask;
-use crate::tally::Tally;
+use crate::tally::{Tally, is_done};
 
 const THREADS: u32 = 2;
 /// How long an answer is waited for.
@@ -142,7 +142,7 @@ impl Schedule {
         if let Some(tally) = self.seconds.borrow_mut().get_mut(second) {
             tally.count(outcome, now.saturating_duration_since(due));
         }
-        if outcome.is_some_and(|status| (200..300).contains(&status)) && now <= self.ends() {
+        if outcome.is_some_and(is_done) && now <= self.ends() {
             self.good_in_time.set(self.good_in_time.get() + 1);
         }
     }

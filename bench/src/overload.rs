@@ -1,15 +1,19 @@
 //! More orders than the shop can place: what it still places, how fast it refuses the rest, and how it recovers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use serde_json::Value;
 
+use crate::batch;
 use crate::bench::{Bench, ratio};
+use crate::closed::Closed;
 use crate::loads::{self, Ask};
 use crate::open::{Open, Opened};
-use crate::report::millis;
+use crate::report::{Target, millis};
+use crate::request::write_get;
 use crate::shop::Shop;
-use crate::tally::quantile;
+use crate::tally::{Tally, quantile};
 
 const SATURATING: usize = 64;
 /// Connections of an open loop that asks for too much.
@@ -19,6 +23,18 @@ const FEW: u32 = 128;
 const LIGHT_SECONDS: u32 = 5;
 /// Time to write back what saturation has left, before light load is measured.
 const REST: Duration = Duration::from_secs(2);
+
+/// What is asked for at so many times of saturation: goodput against saturation.
+const GOODPUT: [(u32, f64); 2] = [(2, 0.90), (10, 0.75)];
+const REFUSED_MILLIS: f64 = 10.0;
+const MEMORY: f64 = 1.2;
+/// When the p99 of light load is this much of what it was before, it is normal again.
+const NORMAL: f64 = 1.1;
+/// How long after an overload everything is as before, at most.
+const BACK_WITHIN: Duration = Duration::from_secs(5);
+/// Rounds of saturation, at most, until caches are full: until one brings less than a thirtieth more memory.
+const ROUNDS: usize = 8;
+const GROWING: f64 = 1.03;
 
 /// Saturates, overloads two- and tenfold, and looks at light load before and after.
 pub fn overload(bench: &mut Bench) -> anyhow::Result<()> {
@@ -31,24 +47,76 @@ pub fn overload(bench: &mut Bench) -> anyhow::Result<()> {
         reason = "a rate of orders is small and positive"
     )]
     let most = (saturated.per_second as u32).max(10);
+    let peak = filled(bench, &shop, &ask)?;
     std::thread::sleep(REST);
     let before = light(bench, &shop, "before", most / 5, &ask)?;
-    let peak = shop.server.memory()?.peak;
     let seconds = u32::try_from(bench.measured.as_secs()).unwrap_or(1).max(1);
-    for times in [2, 10] {
+    for (times, goodput) in GOODPUT {
         let open =
             Open { address: shop.server.public, rate: most * times, seconds, connections: MANY, ask: &ask }.run()?;
-        tell(bench, times, seconds, saturated.per_second, &open)?;
-        let after = shop.server.memory()?.peak;
-        bench.report.fact(&format!("overload {times}x, peak memory"), ratio(after, peak), "x", None)?;
+        let name = format!("overload {times}x");
+        tell(bench, &name, seconds, (saturated.per_second, goodput), &open)?;
+        let grown = ratio(shop.server.memory()?.peak, peak);
+        bench.report.fact(&format!("{name}, peak memory"), grown, "x", Some(Target::AtMost(MEMORY)))?;
+        let finished = finished_after(&shop)?;
+        let target = Some(Target::AtMost(BACK_WITHIN.as_secs_f64()));
+        bench.report.fact(&format!("{name}, all orders finished after"), finished.as_secs_f64(), "s", target)?;
     }
     let after = light(bench, &shop, "after", most / 5, &ask)?;
     let unloaded = quantile(&before.total()?.good, 0.99);
+    let slower = |tally: &Tally| ratio(quantile(&tally.good, 0.99), unloaded);
     for (second, tally) in after.seconds.iter().enumerate() {
-        let slower = ratio(quantile(&tally.good, 0.99), unloaded);
-        bench.report.fact(&format!("light load, second {} after overload, p99", second + 1), slower, "x", None)?;
+        bench.report.fact(
+            &format!("light load, second {} after overload, p99", second + 1),
+            slower(tally),
+            "x",
+            None,
+        )?;
     }
+    let normal = after.seconds.iter().position(|tally| slower(tally) <= NORMAL);
+    let normal = normal.map_or(f64::INFINITY, |second| ratio(second as u64 + 1, 1));
+    let target = Some(Target::AtMost(BACK_WITHIN.as_secs_f64()));
+    bench.report.fact("light load, second that is normal again", normal, "", target)?;
     bench.close(shop, "overload")
+}
+
+/// Saturates until the caches of the process are full; the memory it has had at most by then.
+fn filled(bench: &Bench, shop: &Shop, ask: &Ask) -> anyhow::Result<u64> {
+    let closed = Closed {
+        address: shop.server.public,
+        connections: SATURATING,
+        measured: bench.measured,
+        comes_back: Duration::ZERO,
+        ask,
+    };
+    let mut peak = shop.server.memory()?.peak;
+    for _ in 0..ROUNDS {
+        closed.run()?;
+        let before = std::mem::replace(&mut peak, shop.server.memory()?.peak);
+        if ratio(peak, before) < GROWING {
+            break;
+        }
+    }
+    bench.report.say(&format!("  saturated for so long that caches are full: {} MiB", peak / 1024))?;
+    Ok(peak)
+}
+
+/// How long it takes from now on until no order is being placed any more.
+fn finished_after(shop: &Shop) -> anyhow::Result<Duration> {
+    let (began, staff) = (Instant::now(), shop.mint.staff()?);
+    let mut request = Vec::new();
+    write_get(&mut request, "/v1/admin/orders?status=pending&limit=1", Some(&staff));
+    loop {
+        let bodies = batch::seed(shop.server.public, std::slice::from_ref(&request), 1)?;
+        let page: Value = serde_json::from_slice(bodies.first().map_or(&[], Vec::as_slice))?;
+        if page["data"].as_array().is_some_and(Vec::is_empty) {
+            return Ok(began.elapsed());
+        }
+        if began.elapsed() > 12 * BACK_WITHIN {
+            anyhow::bail!("orders are still being placed {:?} after an overload", began.elapsed());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn light(bench: &mut Bench, shop: &Shop, when: &str, rate: u32, ask: &Ask) -> anyhow::Result<Opened> {
@@ -62,15 +130,23 @@ fn light(bench: &mut Bench, shop: &Shop, when: &str, rate: u32, ask: &Ask) -> an
     Ok(opened)
 }
 
-fn tell(bench: &mut Bench, times: u32, seconds: u32, saturated: f64, open: &Opened) -> anyhow::Result<()> {
+fn tell(
+    bench: &mut Bench,
+    name: &str,
+    seconds: u32,
+    (saturated, least): (f64, f64),
+    open: &Opened,
+) -> anyhow::Result<()> {
     let total = open.total()?;
-    let name = format!("overload {times}x");
     bench.report.say(&format!("{name}: {}", outcome(open)?))?;
     let goodput = ratio(open.good_in_time, u64::from(seconds)) / saturated;
-    bench.report.fact(&format!("{name}, goodput / saturated"), goodput, "", None)?;
+    bench.report.fact(&format!("{name}, goodput / saturated"), goodput, "", Some(Target::AtLeast(least)))?;
     bench.report.fact(&format!("{name}, good p99"), in_millis(&total.good), "ms", None)?;
-    bench.report.fact(&format!("{name}, refused p99"), in_millis(&total.refused), "ms", None)?;
-    bench.report.fact(&format!("{name}, refused"), ratio(total.refused.len(), open.offered), "", None)
+    let target = Some(Target::AtMost(REFUSED_MILLIS));
+    bench.report.fact(&format!("{name}, refused p99"), in_millis(&total.refused), "ms", target)?;
+    bench.report.fact(&format!("{name}, refused"), ratio(total.refused.len(), open.offered), "", None)?;
+    let unanswered = ratio(total.failed, 1);
+    bench.report.fact(&format!("{name}, unanswered"), unanswered, "", Some(Target::AtMost(0.0)))
 }
 
 fn outcome(open: &Opened) -> anyhow::Result<String> {

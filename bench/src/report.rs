@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
 use crate::process::Memory;
-use crate::tally::{Tally, quantile};
+use crate::tally::{Tally, is_done, quantile};
 
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// Cores of this machine.
     pub cores: usize,
+    /// When it was measured, in seconds since 1970.
+    pub taken_at: u64,
     loads: Vec<Load>,
     facts: Vec<Fact>,
 }
@@ -28,8 +31,8 @@ pub struct Load {
     pub per_second: f64,
     /// Latencies of successes in microseconds.
     pub latency: Latency,
-    /// Answers that were no successes, by status.
-    pub refusals: BTreeMap<u16, u64>,
+    /// Answers that do not tell of something done, by status.
+    pub others: BTreeMap<u16, u64>,
     /// Requests without an answer.
     pub failed: u64,
     /// The server's memory afterwards, in KiB.
@@ -101,7 +104,7 @@ impl Load {
                 p999: quantile(good, 0.999),
                 max: good.max(),
             },
-            refusals: statuses.filter(|(status, _)| !(200..300).contains(*status)).map(|(s, n)| (*s, *n)).collect(),
+            others: statuses.filter(|(status, _)| !is_done(**status)).map(|(s, n)| (*s, *n)).collect(),
             failed: tally.failed,
             resident_kib: memory.resident,
             jobs_per_commit: None,
@@ -110,7 +113,7 @@ impl Load {
 
     fn row(&self) -> String {
         let Latency { p50, p99, p999, max } = self.latency;
-        let mut errors: Vec<String> = self.refusals.iter().map(|(status, n)| format!("{n}x{status}")).collect();
+        let mut errors: Vec<String> = self.others.iter().map(|(status, n)| format!("{n}x{status}")).collect();
         errors.extend((self.failed > 0).then(|| format!("{} failed", self.failed)));
         let errors = if errors.is_empty() { "none".to_owned() } else { errors.join(" ") };
         let commits = self.jobs_per_commit.map_or_else(String::new, |jobs| format!("{jobs:.1}"));
@@ -126,7 +129,8 @@ impl Load {
 impl Report {
     /// Nothing measured yet.
     pub fn new(cores: usize) -> Self {
-        Self { cores, loads: Vec::new(), facts: Vec::new() }
+        let taken_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Self { cores, taken_at, loads: Vec::new(), facts: Vec::new() }
     }
 
     /// Says something.

@@ -73,9 +73,15 @@ pub struct Commits {
 impl Server {
     /// Starts it on free ports and waits until it is ready.
     pub fn start(binary: &Binary, data: &Path) -> anyhow::Result<Self> {
+        Self::start_with(binary, data, &[])
+    }
+
+    /// The same with these settings as well, by the names that they have in the environment.
+    pub fn start_with(binary: &Binary, data: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let spawned = Instant::now();
         let listen = ["serve", "--json", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
         let mut command = binary.command(data, &listen);
+        command.envs(settings.iter().copied());
         let mut process = Process::start(command.env("EMPORIUM_PAYMENTS__DEPOSITS", "instant"))?;
         let line = process.line()?;
         let told: BTreeMap<String, Value> = serde_json::from_str(&line).context("the server did not start")?;

@@ -63,7 +63,7 @@ impl Seeded {
     /// Starts a copy of it in `folder`.
     pub fn open(&self, binary: &Binary, folder: &Path) -> anyhow::Result<Shop> {
         copy(&self.folder, folder)?;
-        self.start(binary, folder)
+        self.start(binary, folder, &[])
     }
 
     /// Starts a copy of it in `folder` that has so many more products and orders.
@@ -71,11 +71,11 @@ impl Seeded {
         copy(&self.folder, folder)?;
         let people: Vec<String> = self.people.iter().map(ToString::to_string).collect();
         growth::grow(folder, &people, size)?;
-        self.start(binary, folder)
+        self.start(binary, folder, &growth::SETTINGS)
     }
 
-    fn start(&self, binary: &Binary, folder: &Path) -> anyhow::Result<Shop> {
-        let server = Server::start(binary, folder)?;
+    fn start(&self, binary: &Binary, folder: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Shop> {
+        let server = Server::start_with(binary, folder, settings)?;
         let mint = Mint::new()?;
         let people: Vec<Person> = self.people.iter().map(|id| mint.customer(id.clone())).collect::<Result<_, _>>()?;
         Ok(Shop { folder: folder.to_owned(), server, mint, people: Arc::new(people) })

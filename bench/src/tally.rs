@@ -12,7 +12,7 @@ const DIGITS: u8 = 3;
 /// Counts and latencies.
 #[derive(Clone)]
 pub struct Tally {
-    /// Latencies of answers with a status of 200 to 299.
+    /// Latencies of answers that tell of something done: 200 to 299 but 202, which only promises it.
     pub good: Histogram<u64>,
     /// Latencies of answers that tell the client to come back: 429 and 503.
     pub refused: Histogram<u64>,
@@ -38,7 +38,7 @@ impl Tally {
         *self.statuses.entry(status).or_default() += 1;
         let micros = u64::try_from(took.as_micros()).unwrap_or(LONGEST_MICROS).max(1);
         match status {
-            200..=299 => self.good.saturating_record(micros),
+            done if is_done(done) => self.good.saturating_record(micros),
             429 | 503 => self.refused.saturating_record(micros),
             _ => {}
         }
@@ -59,6 +59,11 @@ impl Tally {
     pub fn of(&self, status: u16) -> u64 {
         self.statuses.get(&status).copied().unwrap_or(0)
     }
+}
+
+/// Whether an answer of this status tells of something done; 202 only promises it.
+pub fn is_done(status: u16) -> bool {
+    status != 202 && (200..300).contains(&status)
 }
 
 /// Asks for less than everything: 0.99 is the latency that one in a hundred exceeds, in microseconds.
