@@ -5,6 +5,7 @@ mod client;
 mod edge;
 mod front;
 mod management;
+mod page;
 mod workers;
 
 use std::net::TcpListener;

@@ -1,14 +1,13 @@
 //! What a process says of itself in public: whether it is there, and how its API is used.
 
-use std::sync::Arc;
-
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, LOCATION};
+use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, Responder, web};
-use emporium_kernel::{DescribeAnswer, Operation, Outage, Path, Problem, Public, Routes, openapi};
+use emporium_kernel::{DescribeAnswer, Operation, Path, Problem, Public, Routes, openapi};
 use schemars::SchemaGenerator;
 
+use super::page::{self, Part};
 use super::{Draining, management};
 use crate::wiring::Modules;
 
@@ -25,7 +24,7 @@ pub fn routes(documented: bool) -> Routes {
     health
         .get("/openapi.json", description, "This document: the API in OpenAPI 3.1.")
         .get("/docs", to_page, "Leads to the page.")
-        .get("/docs/", page, "Shows the API as a page to browse and try.")
+        .get("/docs/", whole_page, "Shows the API as a page to browse and try.")
         .get("/docs/{file}", part_of_page, "Reads a part of the page.")
 }
 
@@ -36,16 +35,12 @@ pub fn document(routes: &Routes) -> serde_json::Value {
 
 /// The API's documentation, made once.
 #[derive(Clone)]
-pub struct Docs {
-    text: web::Bytes,
-    page: Arc<utoipa_swagger_ui::Config<'static>>,
-}
+pub struct Docs(web::Bytes);
 
 impl Docs {
     /// The documentation of these routes.
     pub fn of(routes: &Routes) -> Self {
-        let page = utoipa_swagger_ui::Config::new(["/openapi.json"]).validator_url("none");
-        Self { text: document(routes).to_string().into(), page: Arc::new(page) }
+        Self(document(routes).to_string().into())
     }
 }
 
@@ -90,26 +85,6 @@ impl DescribeAnswer for Description {
     }
 }
 
-/// A file, as it is.
-struct File {
-    kind: String,
-    bytes: web::Bytes,
-}
-
-impl Responder for File {
-    type Body = BoxBody;
-
-    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        HttpResponse::Ok().insert_header((CONTENT_TYPE, self.kind)).body(self.bytes)
-    }
-}
-
-impl DescribeAnswer for File {
-    fn describe_answer(operation: &mut Operation, _: &mut SchemaGenerator) {
-        operation.answers(200, None);
-    }
-}
-
 /// 302 to where the page is.
 struct ToPage;
 
@@ -136,26 +111,17 @@ async fn ready(_: Public, modules: web::Data<Modules>, draining: web::Data<Drain
 }
 
 async fn description(_: Public, docs: web::Data<Docs>) -> Description {
-    Description(docs.text.clone())
+    Description(docs.0.clone())
 }
 
 async fn to_page(_: Public) -> ToPage {
     ToPage
 }
 
-async fn page(_: Public, docs: web::Data<Docs>) -> Result<File, Problem> {
-    part(&docs, "index.html")
+async fn whole_page(_: Public) -> Result<Part, Problem> {
+    page::part("index.html").ok_or_else(Problem::not_found)
 }
 
-async fn part_of_page(_: Public, Path(name): Path<String>, docs: web::Data<Docs>) -> Result<File, Problem> {
-    part(&docs, &name)
-}
-
-fn part(docs: &Docs, name: &str) -> Result<File, Problem> {
-    let file = utoipa_swagger_ui::serve(name, docs.page.clone()).map_err(|error| {
-        tracing::error!(%error, name, "a part of the page of documentation cannot be made");
-        Problem::from(Outage::Internal)
-    })?;
-    let file = file.ok_or_else(Problem::not_found)?;
-    Ok(File { kind: file.content_type, bytes: file.bytes.into_owned().into() })
+async fn part_of_page(_: Public, Path(name): Path<String>) -> Result<Part, Problem> {
+    page::part(&name).ok_or_else(Problem::not_found)
 }

@@ -151,7 +151,14 @@ async fn the_page_loads_nothing_from_elsewhere() {
     assert!(!scripts.is_empty());
     for script in scripts {
         let path = format!("/docs/{}", script.trim_start_matches("./"));
-        assert_eq!(shop.send(get(&path)).await.status, 200, "{path}");
+        let plain = shop.send(get(&path)).await;
+        assert_eq!(plain.status, 200, "{path}");
+        assert_eq!(plain.header("content-encoding"), "", "{path}");
+        assert!(plain.body.as_str().is_some_and(|text| text.contains("SwaggerUI")), "{path} is a script");
+        let packed = shop.send(get(&path).header("accept-encoding", "br, gzip")).await;
+        assert_eq!(packed.status, 200, "{path}");
+        let of_vendor = script.starts_with("swagger");
+        assert_eq!(packed.header("content-encoding"), if of_vendor { "gzip" } else { "" }, "{path}");
     }
 }
 
