@@ -129,7 +129,7 @@ fn parse(input: &[u8]) -> Result<Option<Head>> {
     let mut answer = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(bytes) = answer.parse(input).map_err(Error::other)? else { return Ok(None) };
     let status = answer.code.unwrap_or(0);
-    let (mut body, mut closes, mut says_when) = (Body::Bytes(0), false, false);
+    let (mut body, mut closes, mut has_retry_after) = (Body::Bytes(0), false, false);
     for header in answer.headers.iter() {
         if header.name.eq_ignore_ascii_case("content-length") {
             let text = std::str::from_utf8(header.value).map_err(Error::other)?;
@@ -139,10 +139,10 @@ fn parse(input: &[u8]) -> Result<Option<Head>> {
         } else if header.name.eq_ignore_ascii_case("connection") {
             closes = header.value.eq_ignore_ascii_case(b"close");
         } else if header.name.eq_ignore_ascii_case("retry-after") {
-            says_when = true;
+            has_retry_after = true;
         }
     }
-    if matches!(status, 429 | 503) && !says_when {
+    if matches!(status, 429 | 503) && !has_retry_after {
         return Err(Error::new(ErrorKind::InvalidData, "told to come back, but not when"));
     }
     Ok(Some(Head { status, bytes, body, closes }))

@@ -39,6 +39,8 @@ pub struct Open<'a> {
 
 /// What came of an open loop.
 pub struct Opened {
+    /// When the last arrival was due.
+    pub ended: Instant,
     /// Arrivals.
     pub offered: u64,
     /// Arrivals that found no free connection in time; they count as failures of nobody.
@@ -80,7 +82,8 @@ impl Open<'_> {
             let ended = running.into_iter().map(|one| one.join().unwrap_or_else(|_| Err(anyhow!("a thread ended"))));
             ended.collect()
         });
-        let mut whole = Opened { offered: 0, unsent: 0, good_in_time: 0, seconds: empty(self.seconds)? };
+        let ended = begins + Duration::from_secs(self.seconds.into());
+        let mut whole = Opened { ended, offered: 0, unsent: 0, good_in_time: 0, seconds: empty(self.seconds)? };
         for part in parts {
             let part = part?;
             whole.offered += part.offered;
@@ -108,6 +111,7 @@ impl Open<'_> {
         let connections = (self.connections / THREADS).clamp(1, schedule.arrivals);
         runtime.block_on(join_all((0..connections).map(|number| self.connection(thread, number, &schedule))));
         Ok(Opened {
+            ended: schedule.ends(),
             offered: u64::from(schedule.arrivals),
             unsent: schedule.unsent.get(),
             good_in_time: schedule.good_in_time.get(),

@@ -30,7 +30,7 @@ const REFUSED_MILLIS: f64 = 10.0;
 const MEMORY: f64 = 1.2;
 /// When the p99 of light load is this much of what it was before, it is normal again.
 const NORMAL: f64 = 1.1;
-/// How long after an overload everything is as before, at most.
+/// How long after the last arrival of an overload everything is as before, at most.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
 /// Rounds of saturation, at most, until caches are full: until one brings less than a thirtieth more memory.
 const ROUNDS: usize = 8;
@@ -50,6 +50,9 @@ pub fn overload(bench: &mut Bench) -> anyhow::Result<()> {
     let peak = filled(bench, &shop, &ask)?;
     std::thread::sleep(REST);
     let before = light(bench, &shop, "before", most / 5, &ask)?;
+    let unloaded = quantile(&before.total()?.good, 0.99);
+    anyhow::ensure!(unloaded > 0, "no order was placed under light load");
+    let mut ended = Instant::now();
     let seconds = u32::try_from(bench.measured.as_secs()).unwrap_or(1).max(1);
     for (times, goodput) in GOODPUT {
         let open =
@@ -58,12 +61,12 @@ pub fn overload(bench: &mut Bench) -> anyhow::Result<()> {
         tell(bench, &name, seconds, (saturated.per_second, goodput), &open)?;
         let grown = ratio(shop.server.memory()?.peak, peak);
         bench.report.fact(&format!("{name}, peak memory"), grown, "x", Some(Target::AtMost(MEMORY)))?;
-        let finished = finished_after(&shop)?;
+        ended = open.ended;
+        let finished = finished_after(&shop, ended)?;
         let target = Some(Target::AtMost(BACK_WITHIN.as_secs_f64()));
         bench.report.fact(&format!("{name}, all orders finished after"), finished.as_secs_f64(), "s", target)?;
     }
     let after = light(bench, &shop, "after", most / 5, &ask)?;
-    let unloaded = quantile(&before.total()?.good, 0.99);
     let slower = |tally: &Tally| ratio(quantile(&tally.good, 0.99), unloaded);
     for (second, tally) in after.seconds.iter().enumerate() {
         bench.report.fact(
@@ -73,10 +76,12 @@ pub fn overload(bench: &mut Bench) -> anyhow::Result<()> {
             None,
         )?;
     }
-    let normal = after.seconds.iter().position(|tally| slower(tally) <= NORMAL);
-    let normal = normal.map_or(f64::INFINITY, |second| ratio(second as u64 + 1, 1));
+    let normal = |tally: &Tally| tally.good.len() == tally.arrivals() && slower(tally) <= NORMAL;
+    let first = after.seconds.iter().position(normal);
+    let began = after.ended - Duration::from_secs(LIGHT_SECONDS.into());
+    let second = |number: usize| began.saturating_duration_since(ended).as_secs_f64() + ratio(number as u64 + 1, 1);
     let target = Some(Target::AtMost(BACK_WITHIN.as_secs_f64()));
-    bench.report.fact("light load, second that is normal again", normal, "", target)?;
+    bench.report.fact("normal again after", first.map_or(f64::INFINITY, second), "s", target)?;
     bench.close(shop, "overload")
 }
 
@@ -101,9 +106,9 @@ fn filled(bench: &Bench, shop: &Shop, ask: &Ask) -> anyhow::Result<u64> {
     Ok(peak)
 }
 
-/// How long it takes from now on until no order is being placed any more.
-fn finished_after(shop: &Shop) -> anyhow::Result<Duration> {
-    let (began, staff) = (Instant::now(), shop.mint.staff()?);
+/// How long it takes since then until no order is being placed any more.
+fn finished_after(shop: &Shop, began: Instant) -> anyhow::Result<Duration> {
+    let staff = shop.mint.staff()?;
     let mut request = Vec::new();
     write_get(&mut request, "/v1/admin/orders?status=pending&limit=1", Some(&staff));
     loop {

@@ -32,8 +32,8 @@ pub struct Load {
     /// Latencies of successes in microseconds.
     pub latency: Latency,
     /// Answers that do not tell of something done, by status.
-    pub others: BTreeMap<u16, u64>,
-    /// Requests without an answer.
+    pub not_done: BTreeMap<u16, u64>,
+    /// Requests without an answer, or with one that tells to come back but not when.
     pub failed: u64,
     /// The server's memory afterwards, in KiB.
     pub resident_kib: u64,
@@ -104,7 +104,7 @@ impl Load {
                 p999: quantile(good, 0.999),
                 max: good.max(),
             },
-            others: statuses.filter(|(status, _)| !is_done(**status)).map(|(s, n)| (*s, *n)).collect(),
+            not_done: statuses.filter(|(status, _)| !is_done(**status)).map(|(s, n)| (*s, *n)).collect(),
             failed: tally.failed,
             resident_kib: memory.resident,
             jobs_per_commit: None,
@@ -113,7 +113,7 @@ impl Load {
 
     fn row(&self) -> String {
         let Latency { p50, p99, p999, max } = self.latency;
-        let mut errors: Vec<String> = self.others.iter().map(|(status, n)| format!("{n}x{status}")).collect();
+        let mut errors: Vec<String> = self.not_done.iter().map(|(status, n)| format!("{n}x{status}")).collect();
         errors.extend((self.failed > 0).then(|| format!("{} failed", self.failed)));
         let errors = if errors.is_empty() { "none".to_owned() } else { errors.join(" ") };
         let commits = self.jobs_per_commit.map_or_else(String::new, |jobs| format!("{jobs:.1}"));

@@ -18,7 +18,7 @@ pub struct Tally {
     pub refused: Histogram<u64>,
     /// All answers by status.
     pub statuses: BTreeMap<u16, u64>,
-    /// Requests without an answer.
+    /// Requests without an answer, or with one that tells to come back but not when.
     pub failed: u64,
 }
 
@@ -53,6 +53,11 @@ impl Tally {
         }
         self.failed += other.failed;
         Ok(())
+    }
+
+    /// How many requests there were.
+    pub fn arrivals(&self) -> u64 {
+        self.statuses.values().sum::<u64>() + self.failed
     }
 
     /// How many answers had this status.

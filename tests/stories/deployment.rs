@@ -97,7 +97,11 @@ impl Deployment {
     pub fn start_with(shape: Shape, settings: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         // No longer than a server keeps an idle connection.
-        let client = Client::builder().no_proxy().redirect(Policy::none()).pool_idle_timeout(Duration::from_secs(30));
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .timeout(Duration::from_secs(120));
         let client = client.build().expect("a client");
         let server = shape.has_server().then(Mariadbd::start);
         let data = folder.path().join("data");

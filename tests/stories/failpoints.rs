@@ -21,9 +21,10 @@ in_one_process!(
 
 pub const PRICE: i64 = 100;
 
-/// A shop with one product and a buyer who can pay for `orders` of it, and has one cent more.
+/// A shop that is patient with orders, with one product and a buyer who can pay for `orders` of it, and has one cent more.
 pub async fn open_shop(shape: Shape, orders: i64) -> (Deployment, Person) {
-    let shop = Deployment::start(shape);
+    let patience = ("EMPORIUM_SHOP__ORDER_PATIENCE_MILLIS", "30000".to_owned());
+    let shop = Deployment::start_with(shape, &[patience]);
     shop.sell("PEN", PRICE, 1_000).await;
     let buyer = shop.buyer();
     shop.deposit(&buyer, PRICE * orders + 1).await;

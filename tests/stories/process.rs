@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -31,6 +32,11 @@ impl Process {
     /// A command with its data and settings, not yet started.
     pub fn command(&self, mut program: Command, arguments: &[&str]) -> Command {
         let environment = self.environment.iter().map(|(name, value)| (name, value));
+        // What whoever runs the tests has set is for his own shop.
+        let foreign = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in foreign.filter(|name| name.starts_with("EMPORIUM_") || name.starts_with("TEST_FAILPOINT")) {
+            program.env_remove(name);
+        }
         program.args(arguments).arg("--data").arg(&self.data).envs(environment);
         program
     }
@@ -78,7 +84,17 @@ impl Process {
 
     /// Waits until it has ended.
     pub fn died(&mut self) -> ExitStatus {
-        self.child.take().expect("runs").wait().expect("waits")
+        let (mut child, began) = (self.child.take().expect("runs"), Instant::now());
+        loop {
+            if let Some(status) = child.try_wait().expect("waits") {
+                return status;
+            }
+            if began.elapsed() > Duration::from_secs(60) {
+                child.kill().expect("kills");
+                panic!("the process goes on");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

@@ -148,8 +148,13 @@ async fn a_cancel_against_the_placement_leaves_the_order_placed_or_cancelled(sha
     for kind in 0..GIFTS {
         shop.sell(&format!("GIFT{kind}"), 0, 100_000).await;
     }
-    let (mut placed, mut cancelled, mut head_start) = (0, 0, 0);
-    for _ in 0..rounds(shape, [300, 120, 5_000]) / PAIRS {
+    let (mut placed, mut cancelled) = (0, 0);
+    let (mut head_start, mut step) = (0, 2);
+    let rounds = rounds(shape, [300, 120, 5_000]) / PAIRS;
+    for round in 0.. {
+        if round >= 3 * rounds || (round >= rounds && placed > 0 && cancelled > 0) {
+            break;
+        }
         let buyers: Vec<Person> = (0..PAIRS).map(|_| shop.buyer()).collect();
         join_all(buyers.iter().map(|buyer| shop.deposit(buyer, 100))).await;
         let answers = join_all(buyers.iter().map(|buyer| order_and_cancel(&shop, buyer, head_start))).await;
@@ -160,8 +165,9 @@ async fn a_cancel_against_the_placement_leaves_the_order_placed_or_cancelled(sha
         }
         placed += won;
         cancelled += PAIRS - won;
-        // Whoever lost more often has more time in the next round.
-        head_start += if won > PAIRS / 2 { -2 } else { 2 };
+        // Whoever lost more often has more time in the next round, and much more who lost always.
+        step = if won == 0 || won == PAIRS { (2 * step).min(64) } else { 2 };
+        head_start += if won > PAIRS / 2 { -step } else { step };
     }
     println!("{placed} placed, {cancelled} cancelled");
     assert!(placed > 0 && cancelled > 0, "both happen: {placed} and {cancelled}");

@@ -1,10 +1,10 @@
 //! Logging in, staying logged in, logging out.
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::sync::Arc;
-
 use emporium_auth_api::{AUDIENCE, AuthError, CLIENT_ID, Claims, Email, ISSUER, SessionId, User, UserId};
 use emporium_database::{Db, audit};
 use emporium_kernel::Call;
@@ -119,7 +119,7 @@ impl Users {
             now: self.clock.now(),
             idle: self.settings.session_idle(),
             grace: self.settings.refresh_grace(),
-            tried: Arc::default(),
+            done: Arc::default(),
         };
         let session = rotation.session.clone();
         let entry = self.entry(call, "refresh_token.reused", &json!({})).to(session.as_str());

@@ -135,8 +135,9 @@ pub(crate) struct Rotation {
     pub(crate) now: Timestamp,
     pub(crate) idle: Duration,
     pub(crate) grace: Duration,
-    /// Whether it was tried before: what a command finds done in its own instant, it may have done itself.
-    pub(crate) tried: Arc<AtomicBool>,
+    /// Whether it was done before and only its commit is in doubt: what a command then finds done in its own instant, it
+    /// did itself.
+    pub(crate) done: Arc<AtomicBool>,
 }
 
 /// What became of an offered refresh token.
@@ -176,7 +177,8 @@ pub(crate) fn rotate(db: &mut Db, rotation: &Rotation) -> Done<Rotated> {
     let age = rotation.now.since(Timestamp::from_micros(rotated_at));
     let just_used = previous.as_deref() == Some(&rotation.offered) && current == rotation.next;
     // This very command may be run again, because it was not known whether its commit went through.
-    let again = rotation.tried.swap(true, Ordering::Relaxed) && rotated_at == rotation.now.micros();
+    let again = rotation.done.load(Ordering::Relaxed) && rotated_at == rotation.now.micros();
+    rotation.done.fetch_or(moved > 0, Ordering::Relaxed);
     if moved == 0 && !(just_used && (age < rotation.grace || again)) {
         return refused(db, rotation, &current);
     }

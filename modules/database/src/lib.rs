@@ -200,6 +200,20 @@ impl Database {
         answer.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Stopped)))
     }
 
+    /// Refuses, while new work is refused, what a saga asks of this database for the first time. What is known was
+    /// promised already, and its answer is given again.
+    pub async fn admit<E, F>(&self, is_known: F) -> Result<(), E>
+    where
+        F: FnOnce(&mut Db) -> Result<bool, Failure<E>> + Send + 'static,
+        E: Fault,
+    {
+        let admits_new = self.0.queue.as_ref().is_none_or(|queue| queue.admits_new());
+        if admits_new || self.read(is_known).await? {
+            return Ok(());
+        }
+        Err(Failure::from(StorageError::LogFull).into_fault())
+    }
+
     /// [`Database::write_in`] for a step that others build on, which must survive a crash at any moment: a test can end
     /// the process just before and just after its commit.
     pub async fn write_step<T, E, F>(&self, step: &'static str, lane: Lane, work: F) -> Result<T, E>

@@ -1,4 +1,4 @@
-//! The queue of writes: two bounded lines of tasks that wait for their commit.
+//! The queue of writes: two bounded lanes of tasks that wait for their commit.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,9 +27,6 @@ pub(crate) fn count_commit(database: &str, jobs: usize) {
 pub enum Lane {
     /// What continues a running saga, and sweepers.
     Continuation,
-    /// What a running saga begins here. Its turn comes as that of what continues, but it is refused like what is new
-    /// while the log is too long: nothing has been promised yet, and it is asked again later.
-    Opening,
     /// What begins.
     New,
 }
@@ -39,7 +36,7 @@ impl Lane {
     /// would wait longer is better told to come back. Of what was begun already there is never that much.
     const fn capacity(self) -> usize {
         match self {
-            Self::Continuation | Self::Opening => 8_192,
+            Self::Continuation => 8_192,
             Self::New => 1_024,
         }
     }
@@ -85,11 +82,11 @@ impl Queue {
         if lanes.closed {
             return Err(StorageError::Stopped);
         }
-        if lanes.new_refused && lane != Lane::Continuation {
+        if lanes.new_refused && lane == Lane::New {
             return Err(StorageError::LogFull);
         }
         let line = match lane {
-            Lane::Continuation | Lane::Opening => &mut lanes.continuations,
+            Lane::Continuation => &mut lanes.continuations,
             Lane::New => &mut lanes.new,
         };
         if line.len() >= lane.capacity() {
@@ -115,6 +112,11 @@ impl Queue {
     /// The next task if one waits.
     pub(crate) fn take(&self) -> Option<Box<dyn Job>> {
         self.lanes().take()
+    }
+
+    /// Whether what begins is taken now.
+    pub(crate) fn admits_new(&self) -> bool {
+        !self.lanes().new_refused
     }
 
     /// Whether what begins is taken from now on. What continues always is.

@@ -131,8 +131,9 @@ impl Inventory for Stock {
 
     async fn reserve(&self, call: &Call, ask: Reserve) -> Result<Reservation, InventoryError> {
         in_time(call)?;
-        let wanted = Wanted::new(&ask, self.clock.now());
-        self.database.write_step("reserve", Lane::Opening, move |db| reservations::reserve(db, &wanted)).await?
+        let (wanted, id) = (Wanted::new(&ask, self.clock.now()), ask.id.clone());
+        self.database.admit(move |db| Ok(reservations::state(db, &id)?.is_some())).await?;
+        self.database.write_step("reserve", Lane::Continuation, move |db| reservations::reserve(db, &wanted)).await?
     }
 
     async fn commit(&self, call: &Call, ask: OfReservation) -> Result<Reservation, InventoryError> {

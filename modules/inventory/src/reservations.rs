@@ -143,7 +143,7 @@ fn compare_and_set(db: &mut Db, id: &str, from: ReservationState, to: Reservatio
     Ok(diesel::update(row).set(set).execute(db)? > 0)
 }
 
-fn state(db: &mut Db, id: &ReservationId) -> Done<Option<ReservationState>> {
+pub(crate) fn state(db: &mut Db, id: &ReservationId) -> Done<Option<ReservationState>> {
     let state: Option<String> = reservation::table.find(id.as_str()).select(reservation::state).first(db).optional()?;
     state.as_deref().map(stored).transpose()
 }

@@ -42,6 +42,8 @@ async fn a_reader_that_does_not_end_stops_new_reservations_and_nothing_that_is_r
     };
     assert_eq!(refusal, InventoryError::Outage(Outage::Busy));
     assert!(reserved >= 2, "{reserved}");
+    let again = house.reserve("0", &[("MUG", 1)]).await.expect("what is reserved is told again");
+    assert_eq!(again, ReservationState::Reserved);
     assert_eq!(house.commit("0").await.expect("what is reserved leaves"), ReservationState::Committed);
     assert_eq!(house.release("1").await, ReservationState::Released);
     assert!(log() < 2 * MOST, "{}", log());

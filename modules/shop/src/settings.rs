@@ -37,7 +37,8 @@ impl Settings {
     pub fn check(&self) -> Result<(), String> {
         // Stock that has left must find its money held (rule 4 of the saga).
         if self.hold_secs <= self.reservation_secs {
-            return Err(format!("hold_secs is longer than reservation_secs, {}", self.reservation_secs));
+            let (hold, reservation) = (self.hold_secs, self.reservation_secs);
+            return Err(format!("hold_secs is {hold}; use more than reservation_secs, {reservation}"));
         }
         Ok(())
     }

@@ -245,8 +245,10 @@ fn forget(db: &mut Db, now: Timestamp) -> Done<usize> {
 #[async_trait]
 impl Wallet for Ledger {
     async fn hold(&self, call: &Call, ask: Hold) -> Result<HoldStatus, WalletError> {
-        let step = self.step_of(call);
-        let placed: Outcome = self.database.write_step("hold", Lane::Opening, move |db| place(db, &ask, &step)).await?;
+        let (step, id) = (self.step_of(call), ask.id.clone());
+        self.database.admit(move |db| Ok(hold::find(db, &id)?.is_some())).await?;
+        let placed: Outcome =
+            self.database.write_step("hold", Lane::Continuation, move |db| place(db, &ask, &step)).await?;
         placed
     }
 

@@ -44,6 +44,7 @@ async fn a_reader_that_does_not_end_stops_new_holds_and_nothing_that_is_held() {
     };
     assert_eq!(refusal, WalletError::Outage(Outage::Busy));
     assert!(held >= 2, "{held}");
+    assert_eq!(bank.hold("0", "ada", 10).await.expect("what is held is told again").state, HoldState::Held);
     let paid = bank.capture("0", &[(supplier("sue"), 10)]).await.expect("what was held is paid");
     assert_eq!(paid.state, HoldState::Captured);
     assert_eq!(bank.void("1").await.expect("or given back").state, HoldState::Voided);

@@ -17,7 +17,7 @@ impl Neighbour {
     pub fn holding(shop: &Deployment, database: &str) -> Self {
         let path = shop.data().join(format!("{database}.db")).display().to_string();
         let mut connection = SqliteConnection::establish(&path).expect("connects");
-        connection.batch_execute("begin immediate").expect("holds");
+        connection.batch_execute("pragma busy_timeout = 5000; begin immediate").expect("holds");
         Self { connection, since: Instant::now() }
     }
 

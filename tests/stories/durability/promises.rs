@@ -107,7 +107,7 @@ fn hash(token: &str) -> String {
 
 /// An order whose stock is reserved already is cancelled, and undone.
 async fn cancels(shop: &Deployment, buyer: &Person) -> Vec<Promise> {
-    for n in 0..10 {
+    for n in 0..30 {
         let name = format!("cancel-{n}-end");
         let neighbour = Neighbour::holding(shop, "wallet");
         let order = shop.send(post("/v1/orders").by(buyer).once().json(&order_of("PEN", 1)));
@@ -154,5 +154,6 @@ async fn until(is_so: impl AsyncFn() -> bool) {
     let began = Instant::now();
     while !is_so().await {
         assert!(began.elapsed() < Duration::from_secs(60), "it never was");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

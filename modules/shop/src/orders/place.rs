@@ -227,7 +227,10 @@ impl Shop {
                 find(db, &id)?.map_or_else(|| refuse(ShopError::NotFound), Ok)
             })
             .await
-            .map_err(|error: ShopError| if error.outage().is_some() { Outage::Unreachable.into() } else { error })?;
+            .map_err(|error: ShopError| match error.outage() {
+                Some(Outage::Busy | Outage::StorageFull | Outage::DeadlineExceeded) => Outage::Unreachable.into(),
+                _ => error,
+            })?;
         if order.row.step == Step::Done.name() { finished(order, false) } else { Ok(Placement::Accepted(view(order)?)) }
     }
 }
