@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "the server is waited for by the clock")]
 
 mod common;
+#[path = "../../../tests/support/engines.rs"]
+mod engines;
 #[path = "../../../tests/support/mariadbd.rs"]
 mod mariadbd;
 
@@ -14,38 +16,15 @@ use std::time::Duration;
 use actix_web::rt::Runtime;
 use common::{House, PASSWORD, Reply};
 use emporium_auth::Settings;
-
-/// Tells each story on each kind of database.
-macro_rules! on_each_engine {
-    ($($story:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[actix_web::test] async fn $story() { super::$story(crate::common::House::with).await })*
-        }
-        mod on_mariadb {
-            $(#[actix_web::test] async fn $story() {
-                let server = crate::mariadbd::Mariadbd::start();
-                let url = emporium_database::Url::parse(&server.url("authdb")).expect("a URL");
-                super::$story(|settings| crate::common::House::in_database(&url, settings)).await;
-            })*
-        }
-    };
-}
+use engines::{on_each_engine, rounds};
 
 on_each_engine!(
+    crate::common::House::with, "authdb", |url: emporium_database::Url| move |settings| crate::common::House::in_database(&url, settings);
     of_refreshes_at_once_one_gives_the_successor_and_the_others_give_the_same,
     of_refreshes_at_once_without_grace_one_wins_and_the_session_ends,
 );
 
 const AT_ONCE: usize = 3;
-
-/// So many rounds on a file, or so many on a server, where each takes longer; or, with `LONG=1`, so many.
-fn rounds(house: &House, [file, server, long]: [usize; 3]) -> usize {
-    match (std::env::var_os("LONG"), house.users.database().is_shared()) {
-        (Some(_), _) => long,
-        (None, true) => server,
-        (None, false) => file,
-    }
-}
 
 /// Refreshes with one token from several threads. Each asks at an instant of its own, and all write at once.
 fn at_once(house: &House, token: &str) -> Vec<Reply> {
@@ -78,7 +57,7 @@ async fn of_refreshes_at_once_one_gives_the_successor_and_the_others_give_the_sa
 ) {
     let house = open(Settings::for_tests());
     let mut token = house.arrive("ada@example.com").await.text("refresh_token");
-    for round in 0..rounds(&house, [120, 60, 5_000]) {
+    for round in 0..rounds(house.users.database(), [120, 60, 5_000]) {
         let replies = at_once(&house, &token);
         assert!(replies.iter().all(|reply| reply.status == 200), "round {round}: {replies:?}");
         let successors: BTreeSet<String> = replies.iter().map(|reply| reply.text("refresh_token")).collect();
@@ -96,7 +75,7 @@ async fn of_refreshes_at_once_without_grace_one_wins_and_the_session_ends(open: 
     settings.refresh_grace_secs = 0;
     let house = open(settings);
     let elsewhere = house.arrive("ada@example.com").await.text("refresh_token");
-    let rounds = rounds(&house, [60, 30, 2_000]);
+    let rounds = rounds(house.users.database(), [60, 30, 2_000]);
     for round in 0..rounds {
         house.pass(1);
         let token = house.login("ada@example.com", PASSWORD).await.text("refresh_token");

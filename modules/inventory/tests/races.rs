@@ -3,45 +3,24 @@
 #![expect(clippy::disallowed_methods, reason = "the server is waited for by the clock")]
 
 mod common;
+#[path = "../../../tests/support/engines.rs"]
+mod engines;
 #[path = "../../../tests/support/mariadbd.rs"]
 mod mariadbd;
 
 use common::{House, QUARTER_HOUR};
 use emporium_inventory_api::InventoryError::ReservationEnded;
 use emporium_inventory_api::ReservationState::{Committed, Expired, Released, Reserved, Returned};
+use engines::{on_each_engine, rounds};
 use futures_util::future::{join, join_all};
 
-/// Tells each story on each kind of database.
-macro_rules! on_each_engine {
-    ($($story:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test] async fn $story() { super::$story(crate::common::House::new()).await })*
-        }
-        mod on_mariadb {
-            $(#[tokio::test] async fn $story() {
-                let server = crate::mariadbd::Mariadbd::start();
-                let url = emporium_database::Url::parse(&server.url("inventorydb")).expect("a URL");
-                super::$story(crate::common::House::at(&url)).await;
-            })*
-        }
-    };
-}
-
 on_each_engine!(
+    crate::common::House::new(), "inventorydb", |url| crate::common::House::at(&url);
     an_expired_reservation_is_committed_or_given_back_never_both,
     a_commit_and_a_release_leave_the_shelf_as_it_was,
 );
 
 const AT_ONCE: usize = 50;
-
-/// So many rounds on a file, or so many on a server, where each takes longer; or, with `LONG=1`, so many.
-fn rounds(house: &House, [file, server, long]: [usize; 3]) -> usize {
-    match (std::env::var_os("LONG"), house.stock.database().is_shared()) {
-        (Some(_), _) => long,
-        (None, true) => server,
-        (None, false) => file,
-    }
-}
 
 /// Many reservations of one piece each.
 async fn reserve_many(house: &House, round: usize) -> Vec<String> {
@@ -54,7 +33,7 @@ async fn reserve_many(house: &House, round: usize) -> Vec<String> {
 async fn an_expired_reservation_is_committed_or_given_back_never_both(house: House) {
     house.fill("TEA", 100_000).await;
     let (mut committed, mut expired) = (0, 0);
-    for round in 0..rounds(&house, [60, 12, 2_000]) {
+    for round in 0..rounds(house.stock.database(), [60, 12, 2_000]) {
         let ids = reserve_many(&house, round).await;
         house.hand.advance(QUARTER_HOUR);
         // Sometimes few and sometimes many are asked for before the sweep.
@@ -90,7 +69,7 @@ async fn an_expired_reservation_is_committed_or_given_back_never_both(house: Hou
 async fn a_commit_and_a_release_leave_the_shelf_as_it_was(house: House) {
     house.fill("TEA", 1_000).await;
     let (mut overtaken, mut returned) = (0, 0);
-    for round in 0..rounds(&house, [60, 10, 2_000]) {
+    for round in 0..rounds(house.stock.database(), [60, 10, 2_000]) {
         let ids = reserve_many(&house, round).await;
         let both = ids.iter().enumerate().map(async |(n, id)| match (n + round) % 2 {
             0 => join(house.commit(id), house.release(id)).await,

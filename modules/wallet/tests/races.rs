@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "the server is waited for by the clock")]
 
 mod common;
+#[path = "../../../tests/support/engines.rs"]
+mod engines;
 #[path = "../../../tests/support/mariadbd.rs"]
 mod mariadbd;
 
@@ -11,41 +13,18 @@ use std::sync::Barrier;
 use actix_web::rt::Runtime;
 use common::{Bank, supplier, usd_json};
 use emporium_wallet_api::{HoldState, Payee, WalletError};
+use engines::{on_each_engine, rounds};
 use futures_util::future::join_all;
 use serde_json::json;
 
-/// Tells each story on each kind of database.
-macro_rules! on_each_engine {
-    ($($story:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[actix_web::test] async fn $story() { super::$story(crate::common::Bank::new()).await })*
-        }
-        mod on_mariadb {
-            $(#[actix_web::test] async fn $story() {
-                let server = crate::mariadbd::Mariadbd::start();
-                let url = emporium_database::Url::parse(&server.url("walletdb")).expect("a URL");
-                super::$story(crate::common::Bank::at(&url)).await;
-            })*
-        }
-    };
-}
-
 on_each_engine!(
+    crate::common::Bank::new(), "walletdb", |url| crate::common::Bank::at(&url);
     a_freeze_stops_a_new_hold_or_comes_too_late_and_never_stops_a_capture,
     a_hold_is_captured_or_voided_never_both,
     a_hundred_requests_with_one_key_move_money_once,
 );
 
 const AT_ONCE: usize = 20;
-
-/// So many rounds on a file, or so many on a server, where each takes longer; or, with `LONG=1`, so many.
-fn rounds(bank: &Bank, [file, server, long]: [usize; 3]) -> usize {
-    match (std::env::var_os("LONG"), bank.ledger.database().is_shared()) {
-        (Some(_), _) => long,
-        (None, true) => server,
-        (None, false) => file,
-    }
-}
 
 /// Does both, each in a thread of its own, from the same moment on.
 fn at_once<A: Send, B: Send>(one: impl AsyncFnOnce() -> A + Send, other: impl AsyncFnOnce() -> B + Send) -> (A, B) {
@@ -86,7 +65,7 @@ async fn a_freeze_stops_a_new_hold_or_comes_too_late_and_never_stops_a_capture(b
     let (mut before, mut after, mut left) = (0, 0, 1_000_000);
     // How many looks the freeze waits in each kind of round; where that is less than nothing, ada waits.
     let mut head_start = [0, 0];
-    for round in 0..rounds(&bank, [150, 60, 3_000]) {
+    for round in 0..rounds(bank.ledger.database(), [150, 60, 3_000]) {
         let [old, new, late] = ["old", "new", "late"].map(|which| format!("{round}-{which}"));
         assert_eq!(hold(&bank, &old).await, Ok(HoldState::Held));
         let (pays_first, looks) = (round % 2 == 0, head_start[round % 2]);
@@ -128,7 +107,7 @@ async fn a_freeze_stops_a_new_hold_or_comes_too_late_and_never_stops_a_capture(b
 async fn a_hold_is_captured_or_voided_never_both(bank: Bank) {
     bank.give("ada", 10_000_000).await;
     let (mut captured, mut voided) = (0, 0);
-    for round in 0..rounds(&bank, [100, 15, 500]) {
+    for round in 0..rounds(bank.ledger.database(), [100, 15, 500]) {
         let numbers: Vec<String> = (0..AT_ONCE).map(|n| format!("{round}-{n}")).collect();
         assert!(join_all(numbers.iter().map(|n| bank.hold(n, "ada", 10))).await.iter().all(Result::is_ok));
         let store = [(Payee::Store, 10)];
@@ -159,7 +138,7 @@ async fn a_hundred_requests_with_one_key_move_money_once(bank: Bank) {
     bank.give("ada", 10_000_000).await;
     bank.give("bob", 1).await;
     let mut balance = 1;
-    for round in 0..rounds(&bank, [12, 5, 2_000]) {
+    for round in 0..rounds(bank.ledger.database(), [12, 5, 2_000]) {
         let key = format!("a-key-of-round-{round}");
         let body = json!({"to": "bob@example.com", "amount": usd_json(7)});
         let send = async || bank.post("ada", "/v1/wallet/transfers", &key, body.clone()).await;
