@@ -8,6 +8,8 @@
 
 #[macro_use]
 mod deployment;
+#[path = "../support/head_start.rs"]
+mod head_start;
 #[path = "../support/mariadbd.rs"]
 mod mariadbd;
 #[path = "../support/smtpd.rs"]

@@ -6,6 +6,7 @@ use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
 use crate::deployment::{Deployment, Person, Shape};
+use crate::head_start::HeadStart;
 use crate::request::{Reply, get, order_of, post};
 
 everywhere!(
@@ -80,10 +81,10 @@ async fn a_wallet_that_can_pay_for_ten_of_five_hundred_orders_pays_for_ten(shape
 /// Orders that are raced for at once, each by its own buyer.
 const PAIRS: usize = 20;
 /// Kinds of gifts.
-const GIFTS: usize = 16;
+const GIFTS: u32 = 16;
 
 /// An order for a pen, and for gifts, with which it takes longer.
-fn pen_with(gifts: usize) -> Value {
+fn pen_with(gifts: u32) -> Value {
     let mut order = order_of("PEN", 1);
     let gifts = (0..gifts).map(|kind| json!({"sku": format!("GIFT{kind}"), "quantity": 1}));
     order["items"].as_array_mut().expect("items").extend(gifts);
@@ -101,10 +102,10 @@ async fn seen(shop: &Deployment, buyer: &Person) -> String {
     panic!("no order came of it")
 }
 
-/// Orders a pen and cancels the order when it is seen; what each of the two was answered. A head start is how many more
-/// times it is seen before; where that is less than nothing, how many gifts come with the pen.
-async fn order_and_cancel(shop: &Deployment, buyer: &Person, head_start: i64) -> (Reply, Reply) {
-    let [looks, gifts] = [head_start, -head_start].map(|count| usize::try_from(count).unwrap_or(0));
+/// Orders a pen and cancels the order when it is seen; what each of the two was answered. The order waits for so many
+/// gifts that come with the pen, the cancel for so many looks at the order.
+async fn order_and_cancel(shop: &Deployment, buyer: &Person, head_start: HeadStart) -> (Reply, Reply) {
+    let (gifts, looks) = head_start.waits();
     let order = post("/v1/orders").by(buyer).once().json(&pen_with(gifts.min(GIFTS)));
     let cancel = async {
         let id = seen(shop, buyer).await;
@@ -149,7 +150,8 @@ async fn a_cancel_against_the_placement_leaves_the_order_placed_or_cancelled(sha
         shop.sell(&format!("GIFT{kind}"), 0, 100_000).await;
     }
     let (mut placed, mut cancelled) = (0, 0);
-    let (mut head_start, mut step) = (0, 2);
+    // Of the order before the cancel.
+    let mut head_start = HeadStart::up_to(64);
     let rounds = rounds(shape, [300, 120, 5_000]) / PAIRS;
     for round in 0.. {
         if round >= 3 * rounds || (round >= rounds && placed > 0 && cancelled > 0) {
@@ -165,9 +167,7 @@ async fn a_cancel_against_the_placement_leaves_the_order_placed_or_cancelled(sha
         }
         placed += won;
         cancelled += PAIRS - won;
-        // Whoever lost more often has more time in the next round, and much more who lost always.
-        step = if won == 0 || won == PAIRS { (2 * step).min(64) } else { 2 };
-        head_start += if won > PAIRS / 2 { -step } else { step };
+        head_start.note(won > PAIRS / 2);
     }
     println!("{placed} placed, {cancelled} cancelled");
     assert!(placed > 0 && cancelled > 0, "both happen: {placed} and {cancelled}");

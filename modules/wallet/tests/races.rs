@@ -5,6 +5,8 @@
 mod common;
 #[path = "../../../tests/support/engines.rs"]
 mod engines;
+#[path = "../../../tests/support/head_start.rs"]
+mod head_start;
 #[path = "../../../tests/support/mariadbd.rs"]
 mod mariadbd;
 
@@ -15,6 +17,7 @@ use common::{Bank, supplier, usd_json};
 use emporium_wallet_api::{HoldState, Payee, WalletError};
 use engines::{on_each_engine, rounds};
 use futures_util::future::join_all;
+use head_start::HeadStart;
 use serde_json::json;
 
 on_each_engine!(
@@ -42,8 +45,8 @@ fn in_step<T>(start: &Barrier, work: impl AsyncFnOnce() -> T) -> T {
     runtime.block_on(work())
 }
 
-/// Looks at a balance so many times, which takes its time; not at all for less than one.
-async fn look(bank: &Bank, times: i32) {
+/// Looks at a balance so many times, which takes its time.
+async fn look(bank: &Bank, times: u32) {
     for _ in 0..times {
         bank.standing("ada").await;
     }
@@ -63,14 +66,15 @@ async fn hold(bank: &Bank, number: &str) -> Result<HoldState, WalletError> {
 async fn a_freeze_stops_a_new_hold_or_comes_too_late_and_never_stops_a_capture(bank: Bank) {
     bank.give("ada", 1_000_000).await;
     let (mut before, mut after, mut left) = (0, 0, 1_000_000);
-    // How many looks the freeze waits in each kind of round; where that is less than nothing, ada waits.
-    let mut head_start = [0, 0];
+    // In looks, of ada before the freeze, in each kind of round.
+    let mut head_starts = [HeadStart::up_to(256); 2];
     for round in 0..rounds(bank.ledger.database(), [150, 60, 3_000]) {
         let [old, new, late] = ["old", "new", "late"].map(|which| format!("{round}-{which}"));
         assert_eq!(hold(&bank, &old).await, Ok(HoldState::Held));
-        let (pays_first, looks) = (round % 2 == 0, head_start[round % 2]);
+        let (pays_first, head_start) = (round % 2 == 0, &mut head_starts[round % 2]);
+        let (ada_waits, staff_waits) = head_start.waits();
         let ada = async || {
-            look(&bank, -looks).await;
+            look(&bank, ada_waits).await;
             if pays_first {
                 let paid = pay(&bank, &old).await;
                 return (paid, hold(&bank, &new).await);
@@ -79,7 +83,7 @@ async fn a_freeze_stops_a_new_hold_or_comes_too_late_and_never_stops_a_capture(b
             (pay(&bank, &old).await, held)
         };
         let staff = async || {
-            look(&bank, looks).await;
+            look(&bank, staff_waits).await;
             bank.freeze("ada", "freeze").await;
         };
         let ((paid, held), ()) = at_once(ada, staff);
@@ -95,8 +99,7 @@ async fn a_freeze_stops_a_new_hold_or_comes_too_late_and_never_stops_a_capture(b
         assert_eq!(bank.standing("ada").await, (left, 0, left), "round {round}");
         before += i32::from(pays_first && allowed);
         after += i32::from(!pays_first && !allowed);
-        // Whoever came too late begins earlier the next time.
-        head_start[round % 2] += if allowed { -1 } else { 1 };
+        head_start.note(allowed);
         bank.freeze("ada", "unfreeze").await;
     }
     assert!(before > 0 && after > 0, "paid before and after a freeze: {before} and {after}");
