@@ -34,7 +34,7 @@ pub use migrate::{MigrationError, Migrations, embedded};
 pub use queue::Lane;
 pub use savepoint::savepoint;
 pub use sqlite::backup;
-pub use statement::{Columns, Rows, Run, Statement, prelude};
+pub use statement::{Columns, KeptList, Rows, Run, Statement, few_lengths, prelude};
 
 use connection::Place;
 use queue::{Queue, Task};

@@ -181,3 +181,46 @@ impl<Q: QueryFragment<Sqlite> + QueryId> QueryFragment<Sqlite> for Kept<Q> {
 impl<Q> Query for Kept<Q> {
     type SqlType = Untyped;
 }
+
+/// The list for `eq_any`, its last value again and again until it has one of a few lengths (1, 2, 4, 8, …), so that
+/// there are few texts of the query in [`KeptList`].
+pub fn few_lengths<T: Clone>(list: &[T]) -> Vec<T> {
+    let mut list = list.to_vec();
+    if let Some(last) = list.last().cloned() {
+        list.resize(list.len().next_power_of_two(), last);
+    }
+    list
+}
+
+/// A query with a list of [`few_lengths`], whose preparation is kept under its text. diesel keeps none with a list.
+#[derive(Debug, QueryId)]
+pub struct KeptList<Q>(pub Q);
+
+impl<DB: Backend, Q: QueryFragment<DB> + QueryId> QueryFragment<DB> for KeptList<Q> {
+    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.0.walk_ast(pass)
+    }
+
+    fn is_safe_to_cache_prepared(&self, _: &DB) -> QueryResult<bool> {
+        Ok(true)
+    }
+}
+
+impl<Q: Query> Query for KeptList<Q> {
+    type SqlType = Q::SqlType;
+}
+
+impl<Q, C> RunQueryDsl<C> for KeptList<Q> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_gets_one_of_a_few_lengths_and_no_other_value() {
+        assert_eq!(few_lengths::<i32>(&[]), []);
+        assert_eq!(few_lengths(&[7]), [7]);
+        assert_eq!(few_lengths(&[7, 8, 9]), [7, 8, 9, 9]);
+        assert_eq!(few_lengths(&[1, 2, 3, 4, 5]), [1, 2, 3, 4, 5, 5, 5, 5]);
+    }
+}

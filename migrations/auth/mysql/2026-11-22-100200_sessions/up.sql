@@ -15,7 +15,9 @@ create table if not exists sessions (
     constraint sessions_hash_length check (char_length(refresh_hash) = 43),
     constraint sessions_expiry check (expires_at > created_at),
     constraint sessions_end check ((ended_at is null) = (end_reason is null)),
-    constraint sessions_end_reason check (end_reason in ('logout', 'reuse', 'disabled', 'password')),
+    constraint sessions_end_reason check (
+        end_reason = 'logout' or end_reason = 'reuse' or end_reason = 'disabled' or end_reason = 'password'
+    ),
     key sessions_user_id (user_id),
     key sessions_expires_at (expires_at),
     key sessions_ended_at (ended_at)

@@ -15,7 +15,9 @@ create table sessions (
     constraint sessions_hash_length check (length(refresh_hash) = 43),
     constraint sessions_expiry check (expires_at > created_at),
     constraint sessions_end check ((ended_at is null) = (end_reason is null)),
-    constraint sessions_end_reason check (end_reason in ('logout', 'reuse', 'disabled', 'password'))
+    constraint sessions_end_reason check (
+        end_reason = 'logout' or end_reason = 'reuse' or end_reason = 'disabled' or end_reason = 'password'
+    )
 ) strict;
 create index sessions_user_id on sessions (user_id);
 create index sessions_expires_at on sessions (expires_at);

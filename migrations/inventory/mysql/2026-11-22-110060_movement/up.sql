@@ -17,9 +17,12 @@ create table if not exists movement (
     constraint movement_pk primary key (seq),
     constraint movement_version unique (sku, location, version),
     constraint movement_kind check (
-        kind in ('receive', 'adjust', 'reserve', 'release', 'commit', 'return', 'expire', 'transfer_out', 'transfer_in')
+        kind = 'receive' or kind = 'adjust' or kind = 'reserve' or kind = 'release' or kind = 'commit'
+            or kind = 'return' or kind = 'expire' or kind = 'transfer_out' or kind = 'transfer_in'
     ),
-    constraint movement_cause_kind check (cause_kind in ('order', 'adjustment', 'transfer')),
+    constraint movement_cause_kind check (
+        cause_kind = 'order' or cause_kind = 'adjustment' or cause_kind = 'transfer'
+    ),
     constraint movement_result check (reserved >= 0 and reserved <= on_hand),
     constraint movement_change check (delta_on_hand <> 0 or delta_reserved <> 0),
     key movement_sku (sku, seq),

@@ -11,7 +11,8 @@ create table reservation (
     updated_at integer not null,
     constraint reservation_pk primary key (id),
     constraint reservation_state check (
-        state in ('reserved', 'committed', 'released', 'returned', 'expired', 'refused', 'tombstone')
+        state = 'reserved' or state = 'committed' or state = 'released' or state = 'returned'
+            or state = 'expired' or state = 'refused' or state = 'tombstone'
     ),
     constraint reservation_outcome check ((state = 'refused') = (outcome is not null))
 ) strict, without rowid;

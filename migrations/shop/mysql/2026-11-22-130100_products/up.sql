@@ -21,7 +21,7 @@ create table if not exists product (
     updated_at bigint not null,
     constraint product_pk primary key (id),
     constraint product_slug unique (slug),
-    constraint product_status check (status in ('draft', 'active', 'archived')),
+    constraint product_status check (status = 'draft' or status = 'active' or status = 'archived'),
     constraint product_registered check (registered in (0, 1)),
     key product_by_created (status, created_at, id),
     key product_by_title (status, title, id),

@@ -27,12 +27,18 @@ create table orders (
     constraint orders_pk primary key (id),
     constraint orders_number unique (number),
     constraint orders_live_cart unique (live_cart),
-    constraint orders_status check (status in ('pending', 'placed', 'cancelled', 'completed')),
-    constraint orders_payment_status
-        check (payment_status in ('none', 'authorized', 'paid', 'partially_refunded', 'refunded', 'voided')),
-    constraint orders_fulfilment_status
-        check (fulfilment_status in ('unfulfilled', 'partial', 'fulfilled', 'returned')),
-    constraint orders_step check (step in ('pending', 'committed', 'aborting', 'done')),
+    constraint orders_status check (
+        status = 'pending' or status = 'placed' or status = 'cancelled' or status = 'completed'
+    ),
+    constraint orders_payment_status check (
+        payment_status = 'none' or payment_status = 'authorized' or payment_status = 'paid'
+            or payment_status = 'partially_refunded' or payment_status = 'refunded' or payment_status = 'voided'
+    ),
+    constraint orders_fulfilment_status check (
+        fulfilment_status = 'unfulfilled' or fulfilment_status = 'partial' or fulfilment_status = 'fulfilled'
+            or fulfilment_status = 'returned'
+    ),
+    constraint orders_step check (step = 'pending' or step = 'committed' or step = 'aborting' or step = 'done'),
     constraint orders_step_fits check ((step = 'done') = (status <> 'pending')),
     constraint orders_total check (total >= 0 and total <= 9007199254740991)
 ) strict;

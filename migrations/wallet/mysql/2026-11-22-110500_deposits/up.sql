@@ -11,7 +11,7 @@ create table if not exists deposit (
     decided_at bigint,
     constraint deposit_pk primary key (id),
     constraint deposit_amount check (amount > 0),
-    constraint deposit_state check (state in ('pending', 'confirmed', 'rejected')),
+    constraint deposit_state check (state = 'pending' or state = 'confirmed' or state = 'rejected'),
     constraint deposit_posted check ((state = 'confirmed') = (transfer_id is not null)),
     constraint deposit_decided check (
         (state = 'pending') = (decided_by is null) and (state = 'pending') = (decided_at is null)

@@ -13,7 +13,7 @@ create table if not exists withdrawal (
     constraint withdrawal_pk primary key (id),
     constraint withdrawal_hold unique (hold_id),
     constraint withdrawal_amount check (amount > 0),
-    constraint withdrawal_state check (state in ('pending', 'paid', 'rejected')),
+    constraint withdrawal_state check (state = 'pending' or state = 'paid' or state = 'rejected'),
     constraint withdrawal_posted check ((state = 'pending') = (transfer_id is null)),
     constraint withdrawal_decided check (
         (state = 'pending') = (decided_by is null) and (state = 'pending') = (decided_at is null)

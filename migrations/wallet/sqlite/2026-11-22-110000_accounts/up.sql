@@ -15,7 +15,9 @@ create table account (
     created_at integer not null,
     constraint account_pk primary key (id),
     constraint account_owner unique (kind, owner, currency),
-    constraint account_kind check (kind in ('user', 'store', 'cash_in', 'cash_out', 'adjustments')),
+    constraint account_kind check (
+        kind = 'user' or kind = 'store' or kind = 'cash_in' or kind = 'cash_out' or kind = 'adjustments'
+    ),
     constraint account_owned check ((kind = 'user') = (owner <> '')),
     constraint account_counters check (
         debits_posted >= 0 and credits_posted >= 0 and debits_pending >= 0 and credits_pending >= 0

@@ -18,10 +18,15 @@ create table transfer (
     actor text not null,
     created_at integer not null,
     constraint transfer_pk primary key (id),
-    constraint transfer_kind check (kind in ('post', 'hold', 'capture', 'void', 'expire')),
+    constraint transfer_kind check (
+        kind = 'post' or kind = 'hold' or kind = 'capture' or kind = 'void' or kind = 'expire'
+    ),
     constraint transfer_amount check (amount > 0),
-    constraint transfer_resolves check ((kind in ('capture', 'void', 'expire')) = (pending_id is not null)),
-    constraint transfer_reason check (reason in ('deposit', 'withdrawal', 'transfer', 'order', 'credit', 'debit')),
+    constraint transfer_resolves check ((kind = 'capture' or kind = 'void' or kind = 'expire') = (pending_id is not null)),
+    constraint transfer_reason check (
+        reason = 'deposit' or reason = 'withdrawal' or reason = 'transfer' or reason = 'order'
+            or reason = 'credit' or reason = 'debit'
+    ),
     constraint transfer_outcome check (
         (outcome = 'posted' and refusal is null) or (outcome = 'refused' and refusal is not null)
     )

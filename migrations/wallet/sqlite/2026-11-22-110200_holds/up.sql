@@ -16,7 +16,10 @@ create table hold (
     expires_at integer,
     created_at integer not null,
     constraint hold_pk primary key (id),
-    constraint hold_state check (state in ('held', 'captured', 'voided', 'expired', 'refused', 'tombstone')),
+    constraint hold_state check (
+        state = 'held' or state = 'captured' or state = 'voided' or state = 'expired' or state = 'refused'
+            or state = 'tombstone'
+    ),
     constraint hold_amount check (amount > 0 or (amount = 0 and state = 'tombstone')),
     constraint hold_reason check (reason in ('order', 'withdrawal')),
     constraint hold_refusal check ((state = 'refused') = (refusal is not null))

@@ -1,7 +1,7 @@
 //! What can be bought: the SKUs of active products, as an order copies them.
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure};
+use emporium_database::{Db, Failure, KeptList, few_lengths};
 use emporium_inventory_api::Sku;
 use emporium_kernel::{Currency, Money};
 use emporium_shop_api::ProductId;
@@ -27,12 +27,13 @@ pub(crate) struct Sellable {
 /// Those of `wanted` that are not archived and belong to an active product. The others are absent.
 pub(crate) fn sellable(db: &mut Db, wanted: &[Sku]) -> Done<Vec<Sellable>> {
     type Row = (String, String, String, String, i64, String, Option<String>);
-    let rows: Vec<Row> = skus::table
+    let names: Vec<&str> = wanted.iter().map(Sku::as_str).collect();
+    let found = skus::table
         .inner_join(product::table.on(product::id.eq(skus::product)))
-        .filter(skus::sku.eq_any(wanted.iter().map(Sku::as_str)))
+        .filter(skus::sku.eq_any(few_lengths(&names)))
         .filter(skus::archived.eq(0).and(product::status.eq("active")))
-        .select((skus::sku, product::id, product::title, skus::title, skus::amount, skus::currency, product::supplier))
-        .load(db)?;
+        .select((skus::sku, product::id, product::title, skus::title, skus::amount, skus::currency, product::supplier));
+    let rows: Vec<Row> = KeptList(found).load(db)?;
     rows.into_iter()
         .map(|(sku, id, title, variant, amount, currency, supplier)| {
             let title = full_title(&title, &variant);

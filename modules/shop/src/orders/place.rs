@@ -380,7 +380,12 @@ fn order_row(db: &mut Db, request: &Request, total: Money, cart: Option<&String>
 }
 
 fn free_number(db: &mut Db, candidates: &[String]) -> Done<String> {
-    let taken: Vec<String> = orders::table.filter(orders::number.eq_any(candidates)).select(orders::number).load(db)?;
-    let free = candidates.iter().find(|number| !taken.contains(number));
-    free.cloned().ok_or_else(|| Failure::corrupt("no free order number"))
+    for number in candidates {
+        let taken: Option<String> =
+            orders::table.filter(orders::number.eq(number)).select(orders::id).first(db).optional()?;
+        if taken.is_none() {
+            return Ok(number.clone());
+        }
+    }
+    Err(Failure::corrupt("no free order number"))
 }
