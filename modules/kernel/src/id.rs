@@ -22,6 +22,22 @@ pub fn derived_id(parts: &[&str]) -> String {
     encode(bits)
 }
 
+/// What always follows from `parent`, an identifier of ours, and the same `parts`: its first 48 bits are the parent's
+/// time, and 80 bits are a hash of all. Rows of such ids are written side by side, as those of their parents are, and
+/// not all over their table. Of a `parent` that is none, all bits are hash.
+pub fn derived_from(parent: &str, parts: &[&str]) -> String {
+    let mut all = vec![parent];
+    all.extend(parts);
+    let hash = derived_id(&all);
+    match parent.split_once('_') {
+        Some((prefix, id)) if is_id(prefix, parent) => format!("{}{}", &id[..TIME], &hash[TIME..]),
+        _ => hash,
+    }
+}
+
+/// So many of the 26 characters hold the time.
+const TIME: usize = 10;
+
 /// 128 bits as 26 characters; the first holds only three bits.
 pub(crate) fn encode(bits: u128) -> String {
     (0..26).rev().map(|place| char::from(ALPHABET[(bits >> (place * 5)) as usize & 31])).collect()
@@ -56,6 +72,11 @@ macro_rules! id {
             /// The one that always follows from the same `parts`.
             pub fn derived(parts: &[&str]) -> Self {
                 Self(format!("{}_{}", $prefix, $crate::derived_id(parts)))
+            }
+
+            /// The one that always follows from `parent` and the same `parts`, and sorts as `parent` does.
+            pub fn derived_from(parent: &str, parts: &[&str]) -> Self {
+                Self(format!("{}_{}", $prefix, $crate::derived_from(parent, parts)))
             }
 
             /// Reads one; `None` when it is not of this kind.
@@ -135,6 +156,23 @@ mod tests {
     fn the_same_parts_give_the_same_id_for_ever() {
         assert_eq!(derived_id(&["ord_1", "hold", "1"]), "1n68mb3tqzcxem7yasrktz5vg7");
         assert_ne!(derived_id(&["ord_1", "hold", "2"]), derived_id(&["ord_1", "hold", "1"]));
+    }
+
+    #[test]
+    fn what_is_derived_from_an_id_is_as_old_and_differs_by_its_parts() {
+        let order = |micros, seed| format!("ord_{}", base32_id(Timestamp::from_micros(micros), &Random::seeded(seed)));
+        let (early, same_moment, late) = (order(1_000_000, 1), order(1_000_000, 2), order(2_000_000, 1));
+        let hold = |order: &str, attempt| derived_from(order, &["hold", attempt]);
+        assert_eq!(hold(&early, "1"), hold(&early, "1"));
+        for other in
+            [hold(&early, "2"), hold(&same_moment, "1"), hold(&late, "1"), derived_from(&early, &["reserve", "1"])]
+        {
+            assert_ne!(hold(&early, "1"), other);
+            assert!(is_id("hld", &format!("hld_{other}")), "{other}");
+        }
+        assert!(hold(&early, "1") < hold(&late, "1") && hold(&same_moment, "2") < hold(&late, "2"));
+        assert_eq!(hold(&early, "1")[..10], early[4..14]);
+        assert_eq!(hold("ord_1", "1"), derived_id(&["ord_1", "hold", "1"]), "no id of ours");
     }
 
     #[test]

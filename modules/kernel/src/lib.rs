@@ -44,7 +44,7 @@ pub use clock::{Clock, ManualClock, Timestamp};
 pub use contract::{Admission, Inadmissible, Internal, observe};
 pub use event::{After, Event, Events};
 pub use failpoint::failpoint;
-pub use id::{base32_id, derived_id, is_id};
+pub use id::{base32_id, derived_from, derived_id, is_id};
 pub use idempotency::{Idempotency, Idempotent, Keyed};
 pub use json::{EMPTY_BODY, Json, MAX_BODY_BYTES};
 pub use money::{Currency, Money, Overflow, PositiveMoney, Quantity};

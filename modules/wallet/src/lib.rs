@@ -220,7 +220,7 @@ fn expire(db: &mut Db, now: Timestamp) -> Done<usize> {
     // As payments lock them.
     overdue.sort_by(|a, b| (&a.account_id, &a.id).cmp(&(&b.account_id, &b.id)));
     for row in overdue {
-        let transfer = TransferId::derived(&["expire", &row.id]).to_string();
+        let transfer = TransferId::derived_from(&row.id, &["expire"]).to_string();
         let step = Step { transfer, actor: "sweeper".to_owned(), at: now };
         match savepoint(db, |db| resolve::expire(db, &row, &step)) {
             Ok(ended) => expired += usize::from(ended),

@@ -180,12 +180,12 @@ impl Placing {
 
 /// The reservation of an order.
 pub(crate) fn reservation_of(order: &str) -> ReservationId {
-    ReservationId::derived(&[order, "reserve", "1"])
+    ReservationId::derived_from(order, &["reserve", "1"])
 }
 
 /// The hold of an attempt of an order.
 pub(crate) fn hold_of(order: &str, attempt: i32) -> HoldId {
-    HoldId::derived(&[order, "hold", &attempt.to_string()])
+    HoldId::derived_from(order, &["hold", &attempt.to_string()])
 }
 
 fn money<E>(amount: i64, currency: &str) -> Result<Money, Failure<E>> {
