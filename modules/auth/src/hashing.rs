@@ -8,7 +8,7 @@ use argon2::password_hash::Error as HashError;
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use emporium_kernel::{Outage, Random};
+use emporium_kernel::{Outage, Random, stand_back};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::password::Password;
@@ -189,10 +189,7 @@ impl Bulkhead {
 /// More would not hash faster.
 const MOST_THREADS: usize = 256;
 
-/// How far hashing stands back behind everything else that wants to run ("nice", as POSIX calls it).
-const STANDS_BACK: i32 = 15;
-
-/// Threads that take work in turn until the last sender is gone.
+/// Threads that stand back behind all others and take work in turn until the last sender is gone.
 fn start_threads(count: usize) -> Sender<Work> {
     let (threads, work) = channel::<Work>();
     let work = Arc::new(Mutex::new(work));
@@ -209,14 +206,6 @@ fn start_threads(count: usize) -> Sender<Work> {
         }
     }
     threads
-}
-
-/// Lowers the priority of the calling thread; elsewhere than on Linux it would be that of the process.
-fn stand_back() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(STANDS_BACK) {
-        tracing::warn!(%error, "passwords are hashed with the priority of everything else");
-    }
 }
 
 fn next(work: &Mutex<Receiver<Work>>) -> Option<Work> {

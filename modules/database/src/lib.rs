@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use emporium_kernel::{Fault, Outage, failpoint};
+use emporium_kernel::{Fault, Outage, failpoint, stand_back};
 use tokio::sync::{oneshot, watch};
 
 pub use cache::{Generation, ReadCache, Stale};
@@ -154,14 +154,48 @@ impl Database {
         T: Send + 'static,
         E: Send + 'static,
     {
-        let inner = self.0.clone();
-        let turn = inner.readers.turn().await?;
-        let done = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            inner.readers.run(work)
-        });
+        let done = tokio::task::spawn_blocking(self.reading(work).await?);
         let done = self.0.in_time(done).await.ok_or(StorageError::Lost)?;
         done.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Panicked)))
+    }
+
+    /// [`Database::read`] for a part of long work that nobody waits for, such as the proof of the books: in a thread that
+    /// stands back behind all others.
+    pub async fn read_aside<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Db) -> Result<T, Failure<E>> + Send + 'static,
+        T: Send + 'static,
+        E: Fault,
+    {
+        let read = self.reading(work).await.map_err(|error| Failure::from(error).into_fault())?;
+        let (reply, done) = oneshot::channel();
+        let aside = move || {
+            stand_back();
+            let _ = reply.send(read());
+        };
+        if let Err(error) = std::thread::Builder::new().name("aside".to_owned()).spawn(aside) {
+            tracing::error!(%error, "a thread that reads could not be started");
+        }
+        let done = self.0.in_time(done).await.unwrap_or(Ok(Err(StorageError::Lost.into())));
+        done.unwrap_or_else(|_| Err(StorageError::Panicked.into())).map_err(Failure::into_fault)
+    }
+
+    /// What reads, as soon as it may: in a thread that may wait for the disk.
+    async fn reading<T, E, F>(
+        &self,
+        work: F,
+    ) -> Result<impl FnOnce() -> Result<T, Failure<E>> + Send + use<T, E, F>, StorageError>
+    where
+        F: FnOnce(&mut Db) -> Result<T, Failure<E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let inner = self.0.clone();
+        let turn = inner.readers.turn().await?;
+        Ok(move || {
+            let _turn = turn;
+            inner.readers.run(work)
+        })
     }
 
     /// Runs `work` as a transaction of its own and answers when it is durable.

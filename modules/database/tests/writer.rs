@@ -219,6 +219,32 @@ async fn readers_cannot_write() {
     assert_eq!(shelf.database.read(put("a")).await, Err(Outage::Internal.into()));
 }
 
+/// The priority of the calling thread: 0 as a rule, more for one that stands back.
+#[cfg(target_os = "linux")]
+fn nice() -> i32 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux says");
+    let (_, fields) = stat.rsplit_once(") ").expect("the name");
+    fields.split(' ').nth(16).expect("the 19th field").parse().expect("a number")
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_read_aside_stands_back_and_its_defects_are_told() {
+    let shelf = Shelf::new();
+    shelf.database.write(put("tea")).await.expect("writes");
+    let usual: Result<i32, ShelfError> = shelf.database.read(|_| Ok(nice())).await;
+    let aside: Result<_, ShelfError> =
+        shelf.database.read_aside(|db| Ok((nice(), shelf::table.select(shelf::name).load::<String>(db)?))).await;
+    let (aside, names) = aside.expect("reads");
+    assert!(aside > usual.expect("reads"), "{aside}");
+    assert_eq!(names, ["tea"]);
+    let panicked: Result<(), ShelfError> = shelf.database.read_aside(|_| panic!("a defect")).await;
+    assert_eq!(panicked, Err(Outage::Internal.into()));
+    let refused: Result<(), ShelfError> = shelf.database.read_aside(put("coffee")).await;
+    assert!(refused.is_err(), "it only reads");
+    assert_eq!(shelf.names().await, ["tea"]);
+}
+
 #[tokio::test]
 async fn a_second_owner_is_kept_out_until_the_first_is_done() {
     let shelf = Shelf::new();

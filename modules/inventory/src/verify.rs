@@ -21,7 +21,7 @@ pub(crate) async fn verify(stock: &Stock) -> Result<Audit, InventoryError> {
     let audit = levels::check(&stock.database, Audit::default()).await?;
     let audit = movements::check(&stock.database, audit).await?;
     let latest = stock.clock.now().minus((stock.settings.sweep_every() * 2).max(GRACE));
-    stock.database.read(move |db| overdue(db, audit, latest)).await
+    stock.database.read_aside(move |db| overdue(db, audit, latest)).await
 }
 
 /// Notes what breaks an invariant, the first time only.

@@ -56,7 +56,7 @@ pub(crate) async fn verify(database: &Database, now: Timestamp) -> Result<Audit,
 
 async fn walk(database: &Database, mut walk: impl Walk, mut report: Report) -> Result<Report, WalletError> {
     loop {
-        let read = database.read(move |db| {
+        let read = database.read_aside(move |db| {
             let more = walk.page(db, &mut report)?;
             Ok((more, walk, report))
         });

@@ -19,10 +19,10 @@ const ROWS: i64 = 500;
 type Key = (String, String);
 
 pub(super) async fn check(database: &Database, mut audit: Audit) -> Result<Audit, InventoryError> {
-    audit = database.read(move |db| held_nowhere(db, audit)).await?;
+    audit = database.read_aside(move |db| held_nowhere(db, audit)).await?;
     let mut after = Some((String::new(), String::new()));
     while let Some(key) = after {
-        (audit, after) = database.read(move |db| chunk(db, audit, key)).await?;
+        (audit, after) = database.read_aside(move |db| chunk(db, audit, key)).await?;
     }
     Ok(audit)
 }

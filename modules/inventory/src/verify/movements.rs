@@ -56,7 +56,7 @@ struct Row {
 pub(super) async fn check(database: &Database, mut audit: Audit) -> Result<Audit, InventoryError> {
     let mut sum = Some(Sum::default());
     while let Some(so_far) = sum {
-        (audit, sum) = database.read(move |db| chunk(db, audit, so_far)).await?;
+        (audit, sum) = database.read_aside(move |db| chunk(db, audit, so_far)).await?;
     }
     Ok(audit)
 }

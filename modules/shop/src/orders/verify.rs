@@ -36,7 +36,7 @@ impl Shop {
         let (mut audit, mut after, now) = (Audit::default(), String::new(), self.clock.now());
         loop {
             let from = after.clone();
-            let chunk = self.database.read(move |db| chunk(db, &from)).await?;
+            let chunk = self.database.read_aside(move |db| chunk(db, &from)).await?;
             let Some(last) = chunk.orders.last() else { return Ok(audit) };
             after.clone_from(&last.row.id);
             let ask = async |call: Call| self.ask_neighbours(&call, &chunk.orders).await;
