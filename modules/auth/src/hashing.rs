@@ -189,6 +189,9 @@ impl Bulkhead {
 /// More would not hash faster.
 const MOST_THREADS: usize = 256;
 
+/// How far hashing stands back behind everything else that wants to run.
+const STANDS_BACK: i32 = 15;
+
 /// Threads that stand back behind all others and take work in turn until the last sender is gone.
 fn start_threads(count: usize) -> Sender<Work> {
     let (threads, work) = channel::<Work>();
@@ -196,7 +199,7 @@ fn start_threads(count: usize) -> Sender<Work> {
     for _ in 0..count.min(MOST_THREADS) {
         let work = work.clone();
         let worker = move || {
-            stand_back();
+            stand_back(STANDS_BACK);
             while let Some(work) = next(&work) {
                 let _ = catch_unwind(AssertUnwindSafe(work));
             }

@@ -159,8 +159,8 @@ impl Database {
         done.unwrap_or_else(|_| Err(Failure::Storage(StorageError::Panicked)))
     }
 
-    /// [`Database::read`] for a part of long work that nobody waits for, such as the proof of the books: in a thread that
-    /// stands back behind all others.
+    /// [`Database::read`] for a part of long work that nobody is in a hurry for, such as the proof of the books: in a
+    /// thread that stands back behind all others. Only for short reads: what is read for long keeps the log long.
     pub async fn read_aside<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: FnOnce(&mut Db) -> Result<T, Failure<E>> + Send + 'static,
@@ -170,11 +170,12 @@ impl Database {
         let read = self.reading(work).await.map_err(|error| Failure::from(error).into_fault())?;
         let (reply, done) = oneshot::channel();
         let aside = move || {
-            stand_back();
+            stand_back(STANDS_BACK);
             let _ = reply.send(read());
         };
         if let Err(error) = std::thread::Builder::new().name("aside".to_owned()).spawn(aside) {
             tracing::error!(%error, "a thread that reads could not be started");
+            return Err(Failure::from(StorageError::Lost).into_fault());
         }
         let done = self.0.in_time(done).await.unwrap_or(Ok(Err(StorageError::Lost.into())));
         done.unwrap_or_else(|_| Err(StorageError::Panicked.into())).map_err(Failure::into_fault)
@@ -305,6 +306,9 @@ impl Database {
         }
     }
 }
+
+/// How far reading aside stands back: it still goes on faster than a busy shop writes what is to be read.
+const STANDS_BACK: i32 = 5;
 
 fn ends_in_time(writer: &JoinHandle<()>) -> bool {
     let step = Duration::from_millis(5);

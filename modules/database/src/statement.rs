@@ -192,7 +192,8 @@ pub fn few_lengths<T: Clone>(list: &[T]) -> Vec<T> {
     list
 }
 
-/// A query with a list of [`few_lengths`], whose preparation is kept under its text. diesel keeps none with a list.
+/// A query with a list of [`few_lengths`], whose preparation is kept under its text, without limit: with any length there
+/// would be too many. diesel keeps none with a list.
 #[derive(Debug, QueryId)]
 pub struct KeptList<Q>(pub Q);
 
@@ -214,7 +215,43 @@ impl<Q, C> RunQueryDsl<C> for KeptList<Q> {}
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection};
+    use diesel::prelude::*;
+
     use super::*;
+
+    diesel::table! {
+        shelf (name) {
+            name -> Text,
+        }
+    }
+
+    #[test]
+    fn queries_with_lists_of_nearly_one_length_are_prepared_once() {
+        let mut sqlite = SqliteConnection::establish(":memory:").expect("opens");
+        sqlite
+            .batch_execute("create table shelf (name text primary key); insert into shelf values ('b')")
+            .expect("makes");
+        let kept = Arc::new(AtomicUsize::new(0));
+        let count = kept.clone();
+        sqlite.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if matches!(event, InstrumentationEvent::CacheQuery { .. }) {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let mut db = Db::Sqlite(sqlite);
+        let mut find = |names: &[&str]| -> Vec<String> {
+            let found = shelf::table.filter(shelf::name.eq_any(few_lengths(names))).select(shelf::name);
+            Run::load(KeptList(found), &mut db).expect("reads")
+        };
+        assert_eq!(find(&["a", "b", "c"]), ["b"]);
+        assert_eq!(find(&["c", "d", "e", "b"]), ["b"]);
+        assert!(find(&["x", "y", "z"]).is_empty());
+        assert_eq!(kept.load(Ordering::SeqCst), 1);
+    }
 
     #[test]
     fn a_list_gets_one_of_a_few_lengths_and_no_other_value() {

@@ -1,5 +1,5 @@
 //! Identifiers in TypeID form: a prefix that says what it names and a UUIDv7 in 26 characters of base32, so that
-//! text order is time order. See <https://github.com/jetify-com/typeid/tree/main/spec>.
+//! text order is time order; only what is derived from other text has a hash instead. See <https://github.com/jetify-com/typeid/tree/main/spec>.
 
 use sha2::{Digest, Sha256};
 use uuid::Builder;
@@ -15,15 +15,15 @@ pub fn base32_id(now: Timestamp, random: &Random) -> String {
     encode(uuid.as_u128())
 }
 
-/// The 26 characters that the same `parts` always give: how a command's id follows from order, step and attempt.
+/// The 26 characters that the same `parts` always give.
 pub fn derived_id(parts: &[&str]) -> String {
     let hash = Sha256::digest(format!("emporium/1|{}", parts.join("|")));
     let bits = hash.iter().take(16).fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
     encode(bits)
 }
 
-/// What always follows from `parent`, an identifier of ours, and the same `parts`: its first 48 bits are the parent's
-/// time, and 80 bits are a hash of all. Rows of such ids are written side by side, as those of their parents are, and
+/// What always follows from `parent`, an identifier of ours, and the same `parts`: how a command's id follows from order,
+/// step and attempt. Its first 48 bits are the parent's time, and 80 bits are a hash of all. Rows of such ids are written side by side, as those of their parents are, and
 /// not all over their table. Of a `parent` that is none, all bits are hash.
 pub fn derived_from(parent: &str, parts: &[&str]) -> String {
     let mut all = vec![parent];
@@ -74,7 +74,7 @@ macro_rules! id {
                 Self(format!("{}_{}", $prefix, $crate::derived_id(parts)))
             }
 
-            /// The one that always follows from `parent` and the same `parts`, and sorts as `parent` does.
+            /// The one that always follows from `parent` and the same `parts`, and is as old as `parent`.
             pub fn derived_from(parent: &str, parts: &[&str]) -> Self {
                 Self(format!("{}_{}", $prefix, $crate::derived_from(parent, parts)))
             }
@@ -172,6 +172,8 @@ mod tests {
         }
         assert!(hold(&early, "1") < hold(&late, "1") && hold(&same_moment, "2") < hold(&late, "2"));
         assert_eq!(hold(&early, "1")[..10], early[4..14]);
+        // It is asked for again after an update: it never changes.
+        assert_eq!(hold("ord_01kbb2wc00e008000000000000", "1"), "01kbb2wc00t3r94s5jypw5qvq7");
         assert_eq!(hold("ord_1", "1"), derived_id(&["ord_1", "hold", "1"]), "no id of ours");
     }
 

@@ -1,14 +1,12 @@
 //! Threads that stand back behind those which somebody waits for.
 
-/// How far they stand back ("nice", as POSIX calls it).
-#[cfg(target_os = "linux")]
-const STANDS_BACK: i32 = 15;
-
-/// Lowers the priority of the calling thread for good; elsewhere than on Linux it would be that of the process. Where
-/// nothing else wants to run, it runs as fast as before.
-pub fn stand_back() {
+/// Lowers the priority of the calling thread for good, by so much of what POSIX calls "nice"; elsewhere than on Linux it
+/// would be that of the process. Where nothing else wants to run, it runs as fast as before.
+pub fn stand_back(by: i32) {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(STANDS_BACK) {
+    if let Err(error) = rustix::process::nice(by) {
         tracing::warn!(%error, "a thread keeps the priority of everything else");
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = by;
 }

@@ -26,7 +26,7 @@ pub struct Settings {
     /// Orders that are being placed at the same time, at least 1; the next is refused with 503 at once, as is the repeat
     /// of an earlier one, which is to be sent again.
     pub orders_at_once: usize,
-    /// Lines of one order or cart, at most.
+    /// Lines of one order or cart, at most: 1 to 1,000.
     pub max_lines: usize,
     /// Carts that nobody touched for so many days are removed.
     pub cart_days: u32,
@@ -40,9 +40,16 @@ impl Settings {
             let (hold, reservation) = (self.hold_secs, self.reservation_secs);
             return Err(format!("hold_secs is {hold}; use more than reservation_secs, {reservation}"));
         }
+        if !LINES.contains(&self.max_lines) {
+            let (least, most) = LINES.into_inner();
+            return Err(format!("max_lines is {}; use {least} to {most}", self.max_lines));
+        }
         Ok(())
     }
 }
+
+/// What an order may be allowed to have; all of it is asked for with one statement.
+const LINES: std::ops::RangeInclusive<usize> = 1..=1_000;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -70,5 +77,12 @@ mod tests {
         let settings = |hold_secs| Settings { reservation_secs: 60, hold_secs, ..Settings::default() };
         assert_eq!(Settings::default().check(), Ok(()));
         assert_eq!((settings(61).check().is_ok(), settings(60).check().is_ok()), (true, false));
+    }
+
+    #[test]
+    fn an_order_has_a_line_and_not_too_many() {
+        let settings = |max_lines| Settings { max_lines, ..Settings::default() };
+        let accepted = [0, 1, 1_000, 1_001].map(|lines| settings(lines).check().is_ok());
+        assert_eq!(accepted, [false, true, true, false]);
     }
 }

@@ -47,7 +47,7 @@ trait Walk: Send + 'static {
 }
 
 pub(crate) async fn verify(database: &Database, now: Timestamp) -> Result<Audit, WalletError> {
-    let report = walk(database, accounts::Sums, Report::default()).await?;
+    let report = database.read(accounts::sums).await?;
     let report = walk(database, accounts::Counters::default(), report).await?;
     let report = walk(database, chains::Chains::default(), report).await?;
     let report = walk(database, transfers::Transfers::default(), report).await?;

@@ -22,7 +22,9 @@ create table transfer (
         kind = 'post' or kind = 'hold' or kind = 'capture' or kind = 'void' or kind = 'expire'
     ),
     constraint transfer_amount check (amount > 0),
-    constraint transfer_resolves check ((kind = 'capture' or kind = 'void' or kind = 'expire') = (pending_id is not null)),
+    constraint transfer_resolves check (
+        (kind = 'capture' or kind = 'void' or kind = 'expire') = (pending_id is not null)
+    ),
     constraint transfer_reason check (
         reason = 'deposit' or reason = 'withdrawal' or reason = 'transfer' or reason = 'order'
             or reason = 'credit' or reason = 'debit'

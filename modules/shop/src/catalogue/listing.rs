@@ -197,9 +197,9 @@ impl<'a> Scope<'a> {
             }
         }
         for supplier in [&self.filter.supplier, &self.filter.own].into_iter().flatten() {
-            let few = few(db, || product::table.filter(product::supplier.eq(supplier)).into_boxed())?;
-            if few.is_some() {
-                return Ok(few);
+            let ids = few(db, || product::table.filter(product::supplier.eq(supplier)).into_boxed())?;
+            if ids.is_some() {
+                return Ok(ids);
             }
         }
         let Some(status) = self.filter.status else { return Ok(None) };
@@ -278,15 +278,15 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The ids of the products of a query when these are few. Counting past them takes a small part of the time that reading
-/// them takes.
+/// The ids of the products of a query when these are few. Where they are many, counting past so many of them takes a
+/// small part of the time that reading takes.
 fn few<'q>(db: &mut Db, query: impl Fn() -> Products<'q>) -> Done<Option<Vec<String>>> {
     let most = i64::try_from(COMMON).unwrap_or(i64::MAX);
     let beyond: Option<String> = query().select(product::id).offset(most).limit(1).first(db).optional()?;
     if beyond.is_some() {
         return Ok(None);
     }
-    Ok(Some(query().select(product::id).load(db)?))
+    Ok(Some(query().select(product::id).limit(most).load(db)?))
 }
 
 /// Narrows a query to what follows a place in the order of a column and the id. The first comparison alone lets the

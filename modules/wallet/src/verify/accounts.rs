@@ -33,29 +33,25 @@ pub(super) fn next(db: &mut Db, after: &str) -> Done<Vec<Row>> {
 }
 
 /// `debits_equal_credits` over accounts. Both sides of a transfer change together, so this is one read of them all.
-#[derive(Debug)]
-pub(super) struct Sums;
-
-impl Walk for Sums {
-    fn page(&mut self, db: &mut Db, report: &mut Report) -> Done<bool> {
-        let (mut sums, mut after) = (BTreeMap::<String, (i128, i128)>::new(), String::new());
-        loop {
-            let rows = next(db, &after)?;
-            let Some(last) = rows.last() else { break };
-            after.clone_from(&last.id);
-            for row in rows {
-                let (debits, credits) = sums.entry(row.currency).or_default();
-                *debits += i128::from(row.debits_posted);
-                *credits += i128::from(row.credits_posted);
-            }
+pub(super) fn sums(db: &mut Db) -> Done<Report> {
+    let mut report = Report::default();
+    let (mut sums, mut after) = (BTreeMap::<String, (i128, i128)>::new(), String::new());
+    loop {
+        let rows = next(db, &after)?;
+        let Some(last) = rows.last() else { break };
+        after.clone_from(&last.id);
+        for row in rows {
+            let (debits, credits) = sums.entry(row.currency).or_default();
+            *debits += i128::from(row.debits_posted);
+            *credits += i128::from(row.credits_posted);
         }
-        for (currency, (debits, credits)) in sums {
-            report.check(debits == credits, "debits_equal_credits", &currency, || {
-                format!("accounts: debits {debits}, credits {credits}")
-            });
-        }
-        Ok(false)
     }
+    for (currency, (debits, credits)) in sums {
+        report.check(debits == credits, "debits_equal_credits", &currency, || {
+            format!("accounts: debits {debits}, credits {credits}")
+        });
+    }
+    Ok(report)
 }
 
 /// `no_user_below_zero`, `pending_is_sum_of_holds`, and whether the last entry is there.
