@@ -23,7 +23,7 @@ async fn exactly_a_hundred_of_two_thousand_buyers_get_one(shape: Shape) {
         futures_util::stream::iter(0..BUYERS).map(|_| make_buyer(&shop)).buffer_unordered(128).collect().await;
     let started = std::time::Instant::now();
     let replies: Vec<_> = futures_util::stream::iter(&buyers)
-        .map(|buyer| shop.send(post("/v1/orders").by(buyer).once().json(&order_of("DROP", 1))))
+        .map(|buyer| shop.send_patiently(post("/v1/orders").by(buyer).once().json(&order_of("DROP", 1))))
         .buffer_unordered(256)
         .collect()
         .await;
