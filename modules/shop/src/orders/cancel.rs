@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use emporium_database::idempotency::{self, Seen};
-use emporium_database::{Db, Failure, Lane, refuse};
+use emporium_database::{Db, Failure, Lane, overtaken, refuse};
 use emporium_kernel::{Caller, Idempotency, Timestamp};
 use emporium_shop_api::OrderId;
 
@@ -95,9 +95,8 @@ fn begin(db: &mut Db, order: Placing, reason: &str, actor: &str, now: Timestamp,
         return not_allowed(&order);
     }
     let cause = Cause { reason: reason.to_owned(), refusal: None };
-    let order = take(db, &order, Transition::Abort(cause), actor, now, lease)?;
-    // Another was faster: whatever it did, it is not undone.
-    if order.step()? == Step::Aborting { Ok(order) } else { not_allowed(&order) }
+    // Another was faster: whatever it did, it is not undone, and even if it aborted, it did so for a cause of its own.
+    take(db, &order, Transition::Abort(cause), actor, now, lease)?.map_or_else(overtaken, Ok)
 }
 
 fn not_allowed<T>(order: &Placing) -> Done<T> {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, Lane, outbox, refuse};
+use emporium_database::{Db, Failure, Lane, outbox};
 use emporium_kernel::Timestamp;
 use serde_json::{Value, json};
 
-use super::order::{OrderStatus, PaymentStatus, Placing, find};
+use super::cancel::own;
+use super::order::{OrderStatus, PaymentStatus, Placing};
 use super::saga::{Point, Transition};
 use crate::error::Done;
 use crate::schema::{order_event, orders};
@@ -22,7 +23,12 @@ impl Shop {
         let (now, lease) = (self.clock.now(), self.lease_from_now());
         let step = transition.name();
         self.database
-            .write_step(step, Lane::Continuation, move |db| take(db, &order, transition.clone(), SAGA, now, lease))
+            .write_step(step, Lane::Continuation, move |db| {
+                match take(db, &order, transition.clone(), SAGA, now, lease)? {
+                    Some(order) => Ok(order),
+                    None => own(db, &order.row.id, None),
+                }
+            })
             .await
     }
 
@@ -32,7 +38,7 @@ impl Shop {
     }
 }
 
-/// Takes a durable point in the surrounding transaction.
+/// Takes a durable point in the surrounding transaction; `None` when another took one first.
 pub(crate) fn take(
     db: &mut Db,
     order: &Placing,
@@ -40,7 +46,7 @@ pub(crate) fn take(
     actor: &str,
     now: Timestamp,
     lease: Timestamp,
-) -> Done<Placing> {
+) -> Done<Option<Placing>> {
     let payment = PaymentStatus::stored(&order.row.payment_status)?;
     let point = Point::of(transition, payment, order.row.hold_attempt);
     let mut next = order.clone();
@@ -61,10 +67,10 @@ pub(crate) fn take(
         row.live_cart = None;
     }
     if !compare_and_set(db, order.row.version, row)? {
-        return find(db, &order.row.id)?.map_or_else(|| refuse(ShopError::NotFound), Ok);
+        return Ok(None);
     }
     tell(db, &next, point.kind, actor, now)?;
-    Ok(next)
+    Ok(Some(next))
 }
 
 fn compare_and_set(db: &mut Db, seen: i64, row: &super::order::OrderRow) -> Done<bool> {

@@ -35,6 +35,7 @@ pub struct World {
     pub hand: ManualClock,
     pub random: Random,
     settings: Settings,
+    url: Url,
     folder: tempfile::TempDir,
 }
 
@@ -45,13 +46,23 @@ impl World {
 
     pub fn with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let url = Url::file(folder.path().join("shop.db"));
+        Self::open(folder, url, settings)
+    }
+
+    /// A shop whose database is there.
+    pub fn at(url: Url, settings: Settings) -> Self {
+        Self::open(tempfile::tempdir().expect("a folder"), url, settings)
+    }
+
+    fn open(folder: tempfile::TempDir, url: Url, settings: Settings) -> Self {
         let start = Timestamp::parse("2026-01-31T08:00:00Z").expect("an instant");
         let (clock, hand) = Clock::manual(start);
         let random = Random::seeded(7);
         let (inventory, wallet) = (Arc::new(FakeInventory::default()), Arc::new(FakeWallet::default()));
         let users = Arc::new(FakeUsers::default());
-        let shop = open(&folder, &settings, &users, &inventory, &wallet, &clock, &random);
-        Self { shop, users, inventory, wallet, clock, hand, random, settings, folder }
+        let shop = open(&url, &settings, &users, &inventory, &wallet, &clock, &random);
+        Self { shop, users, inventory, wallet, clock, hand, random, settings, url, folder }
     }
 
     /// The process ends and starts again: nothing is left but the database and the neighbours.
@@ -62,11 +73,11 @@ impl World {
 
     /// The same, with other settings.
     pub fn restarted_with(self, settings: Settings) -> Self {
-        let Self { shop, users, inventory, wallet, clock, hand, random, settings: _, folder } = self;
+        let Self { shop, users, inventory, wallet, clock, hand, random, settings: _, url, folder } = self;
         shop.database().close();
         drop(shop);
-        let shop = open(&folder, &settings, &users, &inventory, &wallet, &clock, &random);
-        Self { shop, users, inventory, wallet, clock, hand, random, settings, folder }
+        let shop = open(&url, &settings, &users, &inventory, &wallet, &clock, &random);
+        Self { shop, users, inventory, wallet, clock, hand, random, settings, url, folder }
     }
 
     /// A catalogue of active products, each with one SKU of 10 pieces: `[("MUG", 1_000)]` is SKU and price in cents.
@@ -98,7 +109,7 @@ impl World {
 pub struct Api(Rc<dyn Fn(test::TestRequest) -> LocalBoxFuture<'static, Reply>>);
 
 fn open(
-    folder: &tempfile::TempDir,
+    url: &Url,
     settings: &Settings,
     users: &Arc<FakeUsers>,
     inventory: &Arc<FakeInventory>,
@@ -106,8 +117,7 @@ fn open(
     clock: &Clock,
     random: &Random,
 ) -> Arc<Shop> {
-    let url = Url::file(folder.path().join("shop.db"));
-    Shop::open(&url, settings.clone(), users.clone(), inventory.clone(), wallet.clone(), clock.clone(), random.clone())
+    Shop::open(url, settings.clone(), users.clone(), inventory.clone(), wallet.clone(), clock.clone(), random.clone())
         .expect("opens")
 }
 
