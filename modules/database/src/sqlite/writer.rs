@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
+use emporium_kernel::stand_back;
 use tokio::sync::watch;
 
 use super::log::Log;
@@ -19,6 +20,9 @@ use crate::{Db, OpenError, StorageError};
 
 const MOST_JOBS: usize = 256;
 const MOST_WORK: Duration = Duration::from_millis(10);
+/// How far the writer stands back behind the threads that answer: who is refused, or only reads, is answered at once also
+/// while many orders are written, and what is written together is more.
+const STANDS_BACK: i32 = 3;
 /// How long the queue must be empty before the log is written back.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -55,6 +59,7 @@ impl Writer {
     }
 
     fn run(mut self) {
+        stand_back(STANDS_BACK);
         loop {
             let idle = match self.queue.wait(IDLE) {
                 Found::Job(first) => {
