@@ -48,7 +48,8 @@ macro_rules! in_one_process {
 pub enum Shape {
     /// One process, with files in its data folder.
     OnSqlite,
-    /// One process, with a database server of the story's own.
+    /// One process, with a database server of the story's own, of which the answer to each commit is lost once: everything
+    /// is done twice, and must find out that it was done.
     OnMariadb,
     /// A process for each module, each with a file in its data folder.
     SplitOnSqlite,
@@ -65,6 +66,9 @@ impl Shape {
         matches!(self, Self::OnMariadb | Self::SplitOnMariadb)
     }
 }
+
+/// Says whether the answer to each commit is lost once.
+pub const LOST_COMMITS: &str = "TEST_LOST_COMMITS";
 
 const MODULES: [&str; 4] = ["auth", "wallet", "inventory", "shop"];
 
@@ -109,7 +113,9 @@ impl Deployment {
             true => split(&data),
             false => vec![Process::new("emporium", data)],
         };
+        let loses_commits = if shape == Shape::OnMariadb { "yes" } else { "no" };
         for process in &mut processes {
+            process.environment.push((LOST_COMMITS.to_owned(), loses_commits.to_owned()));
             process.environment.extend(server.iter().flat_map(on_server));
             process.environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         }

@@ -205,7 +205,8 @@ impl Users {
         self.database.read(users::has_admin).await
     }
 
-    /// Changes a user that there is, writes down who did so, and says what the user is then.
+    /// Changes a user that there is, writes down who did so, and says what the user is then. What was written down is not
+    /// done again.
     pub(crate) async fn change<F>(&self, entry: Entry, who: FindUser, work: F) -> Result<User, AuthError>
     where
         F: Fn(&mut Db, &User) -> Done<()> + Send + 'static,
@@ -214,6 +215,9 @@ impl Users {
             let id = users::need(db, &who)?.id;
             users::lock(db, &id)?;
             let user = users::need(db, &FindUser::Id(id))?;
+            if audit::was_written(db, &entry)? {
+                return Ok(user);
+            }
             if user.is_erased() {
                 return refuse(AuthError::UnknownUser);
             }

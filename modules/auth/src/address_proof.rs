@@ -111,10 +111,11 @@ impl Users {
         let (accounts, told) = (self.accounts_of(&before), self.letter(&before, Content::AddressChanged, now)?);
         let confirm = move |db: &mut Db| {
             users::lock(db, &before.id)?;
+            if audit::was_written(db, &entry)? {
+                return users::find(db, &FindUser::Id(before.id.clone()));
+            }
             if idempotency::already_applied(db, &command, now)? {
-                // A right code ended the claim.
-                let proved = !claims::is_there(db, &id)?;
-                return Ok(if proved { users::find(db, &FindUser::Id(before.id.clone()))? } else { None });
+                return Ok(None);
             }
             let email = match claims::prove(db, &id, &hash, now)? {
                 Some((Claimed::Change { user }, email)) if user == before.id => email,

@@ -163,7 +163,7 @@ pub(crate) fn prove(db: &mut Db, id: &str, hash: &str, now: Timestamp) -> Done<O
 }
 
 /// Whether a claim is there, proved by nobody yet.
-pub(crate) fn is_there(db: &mut Db, id: &str) -> Done<bool> {
+fn is_there(db: &mut Db, id: &str) -> Done<bool> {
     let found: i64 = address_claim::table.filter(address_claim::id.eq(id)).count().get_result(db)?;
     Ok(found > 0)
 }

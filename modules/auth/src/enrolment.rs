@@ -2,7 +2,7 @@
 
 use emporium_auth_api::{AuthError, FindUser, SessionId, User, UserId};
 use emporium_database::audit::Entry;
-use emporium_database::{Db, idempotency, refuse};
+use emporium_database::{Db, refuse};
 use emporium_kernel::{Call, Outage};
 use serde_json::json;
 
@@ -85,11 +85,8 @@ impl Users {
         let showing = self.claim_code(call, &user.id, code, &stored.sealed).await?;
         let Shown::Step(step) = showing.shown else { return Err(AuthError::InvalidSecondFactor) };
         let (codes, hashes) = self.new_recovery_codes(&user.id);
-        let (told, command) = (self.letter(&user, Content::SecondFactorOn, now)?, self.random.token::<16>());
+        let told = self.letter(&user, Content::SecondFactorOn, now)?;
         let confirm = move |db: &mut Db, user: &User| {
-            if idempotency::already_applied(db, &command, now)? {
-                return Ok(());
-            }
             if !sessions::is_live(db, &session, now)? || !factor::confirm(db, &user.id, &stored.sealed, step)? {
                 return refuse(AuthError::NoSecondFactor);
             }
@@ -136,13 +133,9 @@ impl Users {
     /// Ends the second factor of somebody who has lost it.
     pub async fn reset_factor(&self, call: &Call, who: FindUser) -> Result<User, AuthError> {
         let user = self.user(who).await?;
-        let now = self.clock.now();
-        let (told, command) = (self.letter(&user, Content::SecondFactorOff, now)?, self.random.token::<16>());
+        let told = self.letter(&user, Content::SecondFactorOff, self.clock.now())?;
         let account = self.factor_account_of(&user.id);
         let reset = move |db: &mut Db, user: &User| {
-            if idempotency::already_applied(db, &command, now)? {
-                return Ok(());
-            }
             if !factor::is_on(db, &user.id)? {
                 return refuse(AuthError::NoSecondFactor);
             }
@@ -172,11 +165,7 @@ impl Users {
         let (user, now) = (proof.user.clone(), proof.attempt.now);
         let showing = self.show_beside(call, &proof, Some(code)).await?.ok_or(AuthError::NoSecondFactor)?;
         let told = told.map(|content| self.letter(&user, content, now)).transpose()?.flatten();
-        let command = self.random.token::<16>();
         let change = move |db: &mut Db, user: &User| {
-            if idempotency::already_applied(db, &command, now)? {
-                return Ok(());
-            }
             proof.holds(db)?;
             require(db, &user.id, Some(&showing))?;
             work(db, user)?;

@@ -2,7 +2,7 @@
 
 use emporium_auth_api::{AuthError, ERASED_DOMAIN, FindUser, SessionId, USER_ERASED, User, UserId};
 use emporium_database::prelude::*;
-use emporium_database::{Db, idempotency, outbox};
+use emporium_database::{Db, outbox};
 use emporium_kernel::{Call, Role, Timestamp};
 use serde_json::json;
 
@@ -30,13 +30,10 @@ impl Users {
         let proof = self.prove(call, whose, password).await?;
         let showing = self.show_beside(call, &proof, code).await?;
         let (id, now) = (proof.user.id.clone(), proof.attempt.now);
-        let (told, command) = (self.letter(&proof.user, Content::Erased, now)?, self.random.token::<16>());
+        let told = self.letter(&proof.user, Content::Erased, now)?;
         let unusable = self.hashing.stand_in(&proof.attempt.account);
         let gone = Gone { accounts: self.accounts_of(&proof.user), unusable, now };
         let erase = move |db: &mut Db, user: &User| {
-            if idempotency::already_applied(db, &command, now)? {
-                return Ok(());
-            }
             proof.holds(db)?;
             enrolment::require(db, &user.id, showing.as_ref())?;
             told.as_ref().map_or(Ok(()), |told| mail::enqueue(db, told))?;

@@ -5,8 +5,9 @@ mod post;
 
 use std::time::Duration;
 
-use emporium_database::Db;
+use emporium_auth_api::AuthError;
 use emporium_database::prelude::*;
+use emporium_database::{Db, idempotency};
 use emporium_kernel::{Timestamp, id};
 
 pub(crate) use letter::{Content, Letter};
@@ -71,21 +72,28 @@ pub(crate) struct Due {
     attempts: i64,
 }
 
-/// Takes what is due.
-pub(crate) fn take(db: &mut Db, now: Timestamp) -> Done<Vec<Due>> {
-    let rows: Vec<(String, String, i64, i64)> = mail::table
-        .filter(mail::due_at.le(now.micros()))
-        .select((mail::id, mail::sealed, mail::attempts, mail::due_at))
-        .order((mail::due_at, mail::id))
-        .limit(AT_ONCE)
-        .load(db)?;
+/// Takes what is due; done again as the same `command`, what it took before.
+pub(crate) fn take(db: &mut Db, command: &str, now: Timestamp) -> Done<Vec<Due>> {
+    let lease = now.plus(LEASE).micros();
+    let columns = (mail::id, mail::sealed, mail::attempts, mail::due_at);
+    if idempotency::was_applied(db, command)? {
+        let ours = mail::table.filter(mail::due_at.eq(lease)).select(columns).order(mail::id);
+        let rows: Vec<(String, String, i64, i64)> = ours.load(db)?;
+        let due = |(id, text, attempts, _)| Due { id: MailId::stored(id), text, attempts };
+        return Ok(rows.into_iter().map(due).collect());
+    }
+    let due = mail::table.filter(mail::due_at.le(now.micros())).select(columns);
+    let rows: Vec<(String, String, i64, i64)> = due.order((mail::due_at, mail::id)).limit(AT_ONCE).load(db)?;
     let mut taken = Vec::new();
     for (id, text, attempts, due_at) in rows {
         let ours = mail::table.find(&id).filter(mail::due_at.eq(due_at));
-        let lease = (mail::due_at.eq(now.plus(LEASE).micros()), mail::attempts.eq(attempts + 1));
-        if diesel::update(ours).set(lease).execute(db)? == 1 {
+        let leased = (mail::due_at.eq(lease), mail::attempts.eq(attempts + 1));
+        if diesel::update(ours).set(leased).execute(db)? == 1 {
             taken.push(Due { id: MailId::stored(id), text, attempts: attempts + 1 });
         }
+    }
+    if !taken.is_empty() {
+        idempotency::already_applied::<AuthError>(db, command, now)?;
     }
     Ok(taken)
 }

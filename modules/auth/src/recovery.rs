@@ -115,11 +115,8 @@ impl Users {
         self.password_rules.check(&password, &email, &user.name)?;
         let (account, now) = (self.account_of(&email), self.clock.now());
         let hash = self.hashing.hash(password.into_password()).await?;
-        let (told, command) = (self.letter(&user, Content::PasswordChanged, now)?, self.random.token::<16>());
+        let told = self.letter(&user, Content::PasswordChanged, now)?;
         let set = move |db: &mut Db, user: &User| {
-            if idempotency::already_applied(db, &command, now)? {
-                return Ok(());
-            }
             allowed(db)?;
             users::set_password(db, &user.id, &hash)?;
             throttle::forgive(db, &account)?;
@@ -171,7 +168,9 @@ impl Users {
         if self.waiting_mail().await?.all == 0 {
             return Ok(());
         }
-        for due in self.database.write_in(Lane::Continuation, move |db| mail::take(db, now)).await? {
+        let command = self.random.token::<16>();
+        let take = move |db: &mut Db| mail::take(db, &command, now);
+        for due in self.database.write_in(Lane::Continuation, take).await? {
             self.deliver(due).await?;
         }
         Ok(())
@@ -277,10 +276,13 @@ fn note(db: &mut Db, email: &Email, place: &str, now: Timestamp) -> Done<()> {
     Ok(())
 }
 
+/// What is noted of a try that was right.
+const RIGHT: &str = "right";
+
 /// Counts a try with a code, for nobody as well, and says whether it was right.
 fn try_code(db: &mut Db, given: Option<&Given>, attempt: &Attempt, admitted: &Admitted, command: &str) -> Done<bool> {
-    if idempotency::already_applied(db, command, attempt.now)? {
-        return given.map_or(Ok(false), |given| codes::is_right(db, given));
+    if let Some(outcome) = idempotency::noted(db, command)? {
+        return Ok(outcome == RIGHT);
     }
     let right = match given {
         Some(given) => codes::attempt(db, given)?,
@@ -290,6 +292,7 @@ fn try_code(db: &mut Db, given: Option<&Given>, attempt: &Attempt, admitted: &Ad
         true => throttle::forgive(db, &attempt.account)?,
         false => throttle::failed(db, attempt, admitted)?,
     }
+    idempotency::note(db, command, if right { RIGHT } else { "wrong" }, attempt.now)?;
     Ok(right)
 }
 

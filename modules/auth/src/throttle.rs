@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use emporium_auth_api::AuthError;
 use emporium_database::prelude::*;
-use emporium_database::{Db, refuse};
+use emporium_database::{Db, overtaken, refuse};
 use emporium_kernel::Timestamp;
 
 use crate::Done;
@@ -100,7 +100,7 @@ pub(crate) fn admit(db: &mut Db, attempt: &Attempt) -> Done<Admitted> {
             let seen = row(attempt, place).filter(login_failure::failures.eq(failures));
             let claim = (login_failure::failures.eq(failures + 1), login_failure::last_at.eq(attempt.now.micros()));
             if diesel::update(seen).set(claim).execute(db)? == 0 {
-                return wait(pause(failures + 1, free));
+                return overtaken();
             }
             admitted.claimed.push((name, last_at));
         }
@@ -123,7 +123,8 @@ pub(crate) fn claim(db: &mut Db, attempt: &Attempt) -> Done<()> {
 pub(crate) fn give_back(db: &mut Db, attempt: &Attempt, admitted: &Admitted) -> Done<()> {
     for (name, place, _) in counters(attempt, admitted.known) {
         let Some((_, before)) = admitted.claimed.iter().find(|(claimed, _)| *claimed == name) else { continue };
-        let counted = row(attempt, place).filter(login_failure::failures.gt(0));
+        // When there is only one, somebody has logged in since, and it is not ours.
+        let counted = row(attempt, place).filter(login_failure::failures.gt(1));
         diesel::update(counted).set(login_failure::failures.eq(login_failure::failures - 1)).execute(db)?;
         let ours = row(attempt, place).filter(login_failure::last_at.eq(attempt.now.micros()));
         diesel::update(ours).set(login_failure::last_at.eq(before)).execute(db)?;

@@ -92,8 +92,7 @@ fn chained(before: &str, fields: &[&str]) -> String {
 /// Writes an entry, in the transaction of what it records; doing it again changes nothing. To be called last: until the
 /// transaction ends, no other one writes an entry.
 pub fn write<E>(db: &mut Db, entry: &Entry) -> Result<(), Failure<E>> {
-    let there: i64 = audit_entry::table.filter(audit_entry::id.eq(&entry.id)).count().get_result(db)?;
-    if there > 0 {
+    if was_written(db, entry)? {
         return Ok(());
     }
     let head = audit_head::table.filter(audit_head::id.eq(HEAD));
@@ -118,6 +117,12 @@ pub fn write<E>(db: &mut Db, entry: &Entry) -> Result<(), Failure<E>> {
     diesel::insert_into(audit_entry::table).values(row).execute(db)?;
     diesel::update(audit_head::table.filter(audit_head::id.eq(HEAD))).set(audit_head::hash.eq(&hash)).execute(db)?;
     Ok(())
+}
+
+/// Whether an entry was written: then what it records was done, and only the answer to its commit was lost.
+pub fn was_written<E>(db: &mut Db, entry: &Entry) -> Result<bool, Failure<E>> {
+    let there: i64 = audit_entry::table.filter(audit_entry::id.eq(&entry.id)).count().get_result(db)?;
+    Ok(there > 0)
 }
 
 /// An entry as it was written.

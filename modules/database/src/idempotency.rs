@@ -117,6 +117,23 @@ pub fn was_applied<E>(db: &mut Db, id: &str) -> Result<bool, Failure<E>> {
     Ok(is_of_server(db) && seen(db, &command(id))? != Seen::Never)
 }
 
+/// How this very work ended that was carried out before, and of which only the answer to its commit was lost: for work
+/// whose effect does not say it. It was noted with [`note`].
+pub fn noted<E>(db: &mut Db, id: &str) -> Result<Option<String>, Failure<E>> {
+    if !is_of_server(db) {
+        return Ok(None);
+    }
+    Ok(match seen(db, &command(id))? {
+        Seen::Target(outcome) => Some(outcome),
+        Seen::Never | Seen::Answered(_) | Seen::Reused => None,
+    })
+}
+
+/// Notes how work ended, in the transaction of its effect.
+pub fn note<E>(db: &mut Db, id: &str, outcome: &str, now: Timestamp) -> Result<(), Failure<E>> {
+    if is_of_server(db) { point(db, &command(id), outcome, now) } else { Ok(()) }
+}
+
 /// Elsewhere a commit that is not answered ends the process.
 fn is_of_server(db: &Db) -> bool {
     !matches!(db, Db::Sqlite(_))

@@ -79,15 +79,27 @@ pub(crate) fn require(db: &mut Db, skus: &BTreeSet<&str>, supplier: Option<&str>
     Ok(())
 }
 
+/// Whether a SKU is registered and is `supplier`'s.
+pub(crate) fn is_of(db: &mut Db, sku: &str, supplier: &str) -> Done<bool> {
+    let own: i64 = item::table.filter(item::sku.eq(sku).and(item::supplier.eq(supplier))).count().get_result(db)?;
+    Ok(own > 0)
+}
+
 /// After changes: notes which watched SKUs ran low, telling of each once, and which did no longer.
 pub(crate) fn watch(db: &mut Db, changed: &[Shelf], now: Timestamp) -> Done<()> {
     let watched: BTreeSet<&str> =
         changed.iter().filter(|shelf| shelf.threshold.is_some()).map(|shelf| shelf.sku.as_str()).collect();
     for sku in watched {
         // Whoever changes the same SKU at another location waits here, and then sees this change as well.
-        diesel::update(item::table.find(sku)).set(item::created_at.eq(item::created_at)).execute(db)?;
+        keep(db, sku)?;
         note_low(db, sku, now)?;
     }
+    Ok(())
+}
+
+/// Lets no other transaction keep or change a SKU before this one has ended.
+pub(crate) fn keep(db: &mut Db, sku: &str) -> Done<()> {
+    diesel::update(item::table.find(sku)).set(item::created_at.eq(item::created_at)).execute(db)?;
     Ok(())
 }
 
@@ -140,7 +152,9 @@ pub(crate) fn set_threshold(
     now: Timestamp,
 ) -> Done<Threshold> {
     require(db, &BTreeSet::from([sku.as_str()]), supplier)?;
-    // Whoever is changing its stock now does not yet know of the threshold, so it is waited for.
+    // Whoever is changing its stock now, or begins to keep it somewhere, does not yet know of the threshold, so it is
+    // waited for.
+    keep(db, sku.as_str())?;
     diesel::update(level::table.filter(level::sku.eq(sku.as_str())))
         .set(level::version.eq(level::version))
         .execute(db)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use diesel::dsl::not;
 use emporium_database::prelude::*;
 use emporium_database::{Db, Failure, refuse};
 use emporium_inventory_api::{Available, InventoryError, Level, LocationId, Sku};
@@ -11,9 +12,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::Done;
-use crate::locations;
 use crate::movements::{self, Cause, Kind};
 use crate::schema::{Backend, item, level, movement};
+use crate::{items, locations};
 
 /// The most that can be counted of a SKU at a location.
 pub(crate) const MOST: i64 = 1_000_000_000;
@@ -23,6 +24,9 @@ pub(crate) const ANY: RangeInclusive<i64> = 0..=MOST;
 
 /// How many SKUs one statement asks for.
 const SKUS_AT_ONCE: usize = 1_000;
+
+/// How many levels are few: those that do not match are passed over in no time.
+const FEW: i64 = 1_000;
 
 /// A change of one level.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +125,7 @@ fn holding(sku: &str, location: &str, quantities: Option<(i64, i64)>) -> Level {
 /// is there.
 fn create(db: &mut Db, sku: &str, location: &str) -> Done<()> {
     locations::keep(db, location)?;
+    items::keep(db, sku)?;
     insert_empty(db, sku, location)?;
     let last: Option<i64> = movement::table
         .filter(movement::sku.eq(sku).and(movement::location.eq(location)))
@@ -221,31 +226,66 @@ pub struct LevelFilter {
     pub after: Option<Cursor<(String, String)>>,
 }
 
-/// A page of levels by SKU and location; only those of `supplier`'s SKUs when one is given.
+/// Puts a query of levels in the order of `$sku`, which is that of the level or of its item, and location, and narrows it
+/// to what follows a place.
+macro_rules! placed {
+    ($query:expr, $sku:expr, $after:expr) => {{
+        let query = $query.order(($sku, level::location));
+        match $after {
+            None => query,
+            Some(Cursor((sku, location))) => {
+                query.filter($sku.ge(sku.clone()).and($sku.gt(sku).or(level::location.gt(location))))
+            }
+        }
+    }};
+}
+
+/// Whether so few levels are at a location that those of one supplier are looked for among them.
+fn is_small(db: &mut Db, location: &str) -> Done<bool> {
+    let beyond: Option<String> = level::table
+        .filter(level::location.eq(location))
+        .select(level::sku)
+        .order(level::sku)
+        .offset(FEW)
+        .first(db)
+        .optional()?;
+    Ok(beyond.is_none())
+}
+
+/// A page of levels by SKU and location; only those of `supplier`'s SKUs when one is given. The items of a supplier are
+/// read in the order of their index, all others by way of their levels. What is not unequal SQLite looks for by no index:
+/// so is written what it would otherwise begin with, to read and sort very many rows.
 pub(crate) fn list(db: &mut Db, filter: LevelFilter, supplier: Option<&str>) -> Done<Page<Level>> {
     let mut query = level::table
         .inner_join(item::table)
         .select((level::sku, level::location, level::on_hand, level::reserved))
-        .order((level::sku, level::location))
         .limit(filter.limit.probe())
         .into_boxed::<Backend>();
     if let Some(sku) = filter.sku {
         query = query.filter(level::sku.eq(sku.as_str().to_owned()));
     }
-    if let Some(location) = filter.location {
-        query = query.filter(level::location.eq(location.to_string()));
-    }
-    query = match filter.below_threshold {
-        Some(true) => query.filter(item::low_since.is_not_null()),
-        Some(false) => query.filter(item::low_since.is_null()),
+    let by_item = match (supplier, &filter.location) {
+        (Some(_), Some(location)) => !is_small(db, location.as_str())?,
+        (supplier, _) => supplier.is_some(),
+    };
+    query = match filter.location {
+        Some(location) if by_item && filter.below_threshold == Some(true) => {
+            query.filter(not(level::location.ne(location.to_string())))
+        }
+        Some(location) => query.filter(level::location.eq(location.to_string())),
         None => query,
     };
-    if let Some(supplier) = supplier {
-        query = query.filter(item::supplier.eq(supplier.to_owned()));
-    }
-    if let Some(Cursor((sku, location))) = filter.after {
-        query = query.filter(level::sku.ge(sku.clone()).and(level::sku.gt(sku).or(level::location.gt(location))));
-    }
+    query = match filter.below_threshold {
+        Some(true) => query.filter(item::low_since.is_not_null()),
+        Some(false) if by_item => query.filter(item::low_since.is_null()),
+        Some(false) => query.filter(not(item::low_since.is_not_null())),
+        None => query,
+    };
+    let query = match supplier {
+        Some(own) if by_item => placed!(query.filter(item::supplier.eq(own.to_owned())), item::sku, filter.after),
+        Some(own) => placed!(query.filter(not(item::supplier.ne(own.to_owned()))), level::sku, filter.after),
+        None => placed!(query, level::sku, filter.after),
+    };
     let rows: Vec<(String, String, i64, i64)> = diesel::RunQueryDsl::load(query, db)?;
     let levels = rows.into_iter().map(level_of).collect();
     Ok(Page::of(levels, filter.limit, |row: &Level| (row.sku.to_string(), row.location.to_string())))

@@ -92,6 +92,9 @@ pub(crate) fn keep(db: &mut Db, id: &str) -> Done<()> {
 /// Removes one that holds nothing and is not the default.
 pub(crate) fn remove(db: &mut Db, id: &LocationId) -> Done<()> {
     keep(db, id.as_str())?;
+    if holds_any(db, id)? {
+        return refuse(InventoryError::LocationInUse);
+    }
     let empty =
         level::table.filter(level::location.eq(id.as_str()).and(level::on_hand.eq(0)).and(level::reserved.eq(0)));
     diesel::delete(empty).execute(db)?;
@@ -101,6 +104,19 @@ pub(crate) fn remove(db: &mut Db, id: &LocationId) -> Done<()> {
         return refuse(InventoryError::LocationInUse);
     }
     Ok(())
+}
+
+/// Whether anything is kept there. Asked before empty levels are removed, which may be very many, and would all come
+/// back when the location stays.
+fn holds_any(db: &mut Db, id: &LocationId) -> Done<bool> {
+    let found: Option<String> = level::table
+        .filter(level::location.eq(id.as_str()))
+        .filter(level::on_hand.gt(0).or(level::reserved.gt(0)))
+        .select(level::sku)
+        .order(level::sku)
+        .first(db)
+        .optional()?;
+    Ok(found.is_some())
 }
 
 /// Refuses when one of them does not exist.

@@ -1,5 +1,6 @@
 //! Movements: the append-only story of every level.
 
+use diesel::dsl::not;
 use diesel::prelude::*;
 use emporium_database::{Db, Failure, outbox};
 use emporium_inventory_api::{LocationId, Sku};
@@ -8,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Done;
+use crate::items;
 use crate::levels::{Change, Shelf};
 use crate::schema::{Backend, item, movement};
 
@@ -218,33 +220,52 @@ impl Row {
     }
 }
 
+type Movements = movement::BoxedQuery<'static, Backend>;
+
+/// Compares a column; `hidden` such that SQLite, which does not know how many rows have what value, takes no index of it.
+macro_rules! same {
+    ($query:expr, $column:expr, $value:expr, hidden: $hidden:expr) => {
+        if $hidden { $query.filter(not($column.ne($value))) } else { $query.filter($column.eq($value)) }
+    };
+}
+
 /// A page of movements, newest first; only those of `supplier`'s SKUs when one is given.
 pub(crate) fn list(db: &mut Db, filter: MovementFilter, supplier: Option<&str>) -> Done<Page<Movement>> {
+    let limit = filter.limit;
+    let rows: Vec<Row> = match (&filter.sku, supplier) {
+        (Some(sku), Some(supplier)) if !items::is_of(db, sku.as_str(), supplier)? => Vec::new(),
+        (None, Some(supplier)) => {
+            let own = item::supplier.eq(supplier.to_owned());
+            narrowed(filter).inner_join(item::table).filter(own).load(db)?
+        }
+        _ => narrowed(filter).load(db)?,
+    };
+    let movements: Vec<Movement> = rows.into_iter().map(Row::read).collect::<Done<_>>()?;
+    Ok(Page::of(movements, limit, |movement| movement.number))
+}
+
+/// The movements of a cause or a SKU are few beside those of a place or a kind, so they are looked for first.
+fn narrowed(filter: MovementFilter) -> Movements {
+    let (caused, few) = (filter.cause.is_some(), filter.cause.is_some() || filter.sku.is_some());
     let mut query = movement::table
-        .inner_join(item::table)
         .select(movement::all_columns)
         .order(movement::seq.desc())
         .limit(filter.limit.probe())
         .into_boxed::<Backend>();
     if let Some(sku) = filter.sku {
-        query = query.filter(movement::sku.eq(sku.as_str().to_owned()));
+        query = same!(query, movement::sku, sku.as_str().to_owned(), hidden: caused);
     }
     if let Some(location) = filter.location {
-        query = query.filter(movement::location.eq(location.to_string()));
+        query = same!(query, movement::location, location.to_string(), hidden: few);
     }
     if let Some(kind) = filter.kind {
-        query = query.filter(movement::kind.eq(kind.name()));
+        query = same!(query, movement::kind, kind.name(), hidden: few);
     }
     if let Some(cause) = filter.cause {
         query = query.filter(movement::cause.eq(cause));
     }
-    if let Some(supplier) = supplier {
-        query = query.filter(item::supplier.eq(supplier.to_owned()));
-    }
     if let Some(Cursor(seq)) = filter.after {
         query = query.filter(movement::seq.lt(seq));
     }
-    let rows: Vec<Row> = query.load(db)?;
-    let movements: Vec<Movement> = rows.into_iter().map(Row::read).collect::<Done<_>>()?;
-    Ok(Page::of(movements, filter.limit, |movement| movement.number))
+    query
 }

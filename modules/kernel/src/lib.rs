@@ -44,12 +44,12 @@ pub use call::{Call, Caller, RequestId, Role, current_request_id, in_request, sp
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use contract::{Admission, Inadmissible, Internal, observe};
 pub use event::{After, Event, Events};
-pub use failpoint::failpoint;
+pub use failpoint::{failpoint, loses_commits};
 pub use id::{base32_id, derived_from, derived_id, is_id};
 pub use idempotency::{Idempotency, Idempotent, Keyed};
 pub use json::{EMPTY_BODY, Json, MAX_BODY_BYTES};
 pub use money::{Currency, Money, Overflow, PositiveMoney, Quantity};
-pub use page::{Cursor, Limit, Newest, NewestFirst, Page, ServedPage, Window};
+pub use page::{Cursor, Limit, MOST_COUNTED, Newest, NewestFirst, Page, ServedPage, Window};
 pub use priority::stand_back;
 pub use problem::{Fault, FieldError, Outage, Problem};
 pub use query::{Path, PathPair, Query};

@@ -9,6 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::text::invalid;
 
+/// Counting the rows of a list ends here: it takes as long as there are rows.
+pub const MOST_COUNTED: i64 = 10_000;
+
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Page<T> {
@@ -16,7 +19,7 @@ pub struct Page<T> {
     pub data: Vec<T>,
     /// Send it as `after` for the next page; `null` at the end.
     pub next_cursor: Option<String>,
-    /// How many there are in all, when `include=total` asked for it.
+    /// How many there are in all, when `include=total` asked for it; 10,000 for so many and any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<i64>,
 }

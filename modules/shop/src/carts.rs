@@ -196,6 +196,9 @@ impl Shop {
         let (now, command) = (self.clock.now(), self.random.token::<16>());
         self.database
             .write(move |db| {
+                if idempotency::was_applied(db, &command)? {
+                    return Ok(Made { value: view::again(db, id.as_str())?, again: false });
+                }
                 let row = reach_open(db, id.as_str(), &visitor)?;
                 if let Some(user) = &visitor.user {
                     claim(db, &row, user, now)?;
@@ -205,7 +208,8 @@ impl Shop {
                     return refuse(ShopError::IdempotencyKeyReused);
                 }
                 let again = turn != Turn::First;
-                if !again && !idempotency::already_applied(db, &command, now)? {
+                if !again {
+                    idempotency::already_applied::<ShopError>(db, &command, now)?;
                     change(db, id.as_str())?;
                     touch(db, id.as_str(), now)?;
                 }

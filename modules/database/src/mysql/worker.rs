@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use emporium_kernel::loses_commits;
 use tokio::sync::watch;
 
 use super::Server;
@@ -88,6 +89,7 @@ impl Worker {
         for runs in 1.. {
             let last = runs == MOST_RUNS || began.elapsed() > PATIENCE;
             match self.run_once(&mut *job) {
+                Run::Done if runs == 1 && loses_commits() => unknown = true,
                 Run::Done => {
                     count_commit(self.server.database(), 1);
                     self.changed.send_modify(|commits| *commits += 1);

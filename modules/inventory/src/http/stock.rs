@@ -66,11 +66,15 @@ pub(super) async fn remove(
     let location = row.location.unwrap_or_else(main_location);
     let (now, command) = (stock.clock.now(), stock.random.token::<16>());
     let remove = move |db: &mut _| {
-        if idempotency::already_applied(db, &command, now)? {
+        if idempotency::was_applied(db, &command)? {
             return Ok(true);
         }
         items::require(db, &BTreeSet::from([row.sku.as_str()]), supplier.as_deref())?;
-        levels::remove(db, &row.sku, &location)
+        let removed = levels::remove(db, &row.sku, &location)?;
+        if removed {
+            idempotency::already_applied::<InventoryError>(db, &command, now)?;
+        }
+        Ok(removed)
     };
     let removed: bool = stock.database.write::<_, InventoryError, _>(remove).await?;
     if removed { Ok(Answer::new(())) } else { Err(Problem::not_found()) }

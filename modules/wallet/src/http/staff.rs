@@ -107,6 +107,9 @@ async fn freeze(
     let (reason, actor, now) = (because.0.into_text(), access.caller.id.clone(), ledger.clock.now());
     let entry = ledger.entry(&access.call, "wallet.frozen", user.0.as_str(), &json!({}));
     let work = move |db: &mut Db| {
+        if audit::was_written(db, &entry)? {
+            return Ok(());
+        }
         freezes::freeze(db, user.0.as_str(), reason.as_deref(), &actor, now)?;
         audit::write(db, &entry)
     };
@@ -123,6 +126,9 @@ async fn unfreeze(
     tracing::info!(user = %user.0, reason = because.0.into_text(), "a wallet is unfrozen");
     let entry = ledger.entry(&access.call, "wallet.unfrozen", user.0.as_str(), &json!({}));
     let work = move |db: &mut Db| {
+        if audit::was_written(db, &entry)? {
+            return Ok(());
+        }
         freezes::unfreeze(db, user.0.as_str())?;
         audit::write(db, &entry)
     };
