@@ -15,6 +15,13 @@ insert into search_term (term, product, weight) select 'article', printf('prd_0%
 insert into search_term (term, product, weight) select '' || n, printf('prd_0%025d', n), 8 from number;
 insert into search_term (term, product, weight) select 'word' || (n % 1009), printf('prd_0%025d', n), 1 from number;
 insert into search_term (term, product, weight) select 'term' || (n / 10), printf('prd_0%025d', n), 1 from number;
+insert into category (id, slug, name, parent, position, version, created_at)
+values ('cat_00000000000000000000000001', 'quarter', 'A quarter', null, 0, 1, 0),
+       ('cat_00000000000000000000000002', 'ten', 'Ten', null, 1, 1, 0);
+insert into product_category (product, category)
+select printf('prd_0%025d', n), 'cat_00000000000000000000000001' from number where n % 4 = 0;
+insert into product_category (product, category)
+select printf('prd_0%025d', n), 'cat_00000000000000000000000002' from number where n % ((select max(n) from number) / 10) = 0;
 
 insert into orders (id, number, buyer, status, payment_status, fulfilment_status, currency, total, step, hold_attempt, accepted,
                     version, lease_until, attempts, created_at, updated_at)
@@ -23,6 +30,9 @@ select printf('ord_0%025d', n), '' || (1000000000 + n * 6700417 % 8999999993), p
 from number join person p on p.k = n % 20;
 insert into order_line (order_id, position, sku, product, title, supplier, quantity, unit_price, total)
 select printf('ord_0%025d', n), 0, 'GRW-' || n, printf('prd_0%025d', n), 'Grown article ' || n, null, 1, 900, 900 from number;
+-- One SKU is in a quarter of all orders.
+insert into order_line (order_id, position, sku, product, title, supplier, quantity, unit_price, total)
+select printf('ord_0%025d', n), 1, 'GRW-0', printf('prd_0%025d', 1), 'Giveaway', null, 1, 0, 0 from number where n % 4 = 0;
 insert into order_event (order_id, version, kind, actor, detail, created_at)
 select printf('ord_0%025d', n), v, case v when 1 then 'created' when 2 then 'committed' else 'placed' end, 'saga', '{}',
        1700000000000000 + n * 1000

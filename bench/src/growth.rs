@@ -7,12 +7,13 @@ use anyhow::Context;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use rand::RngExt;
+use rand::rngs::SmallRng;
 
 use crate::bench::Bench;
 use crate::loads::{self, Ask};
 use crate::people::Person;
 use crate::report::{Load, Target};
-use crate::request::write_get;
+use crate::request::{write_get, write_post};
 use crate::shop::Shop;
 
 const SIZES: [u32; 3] = [1_000, 100_000, 1_000_000];
@@ -60,15 +61,38 @@ fn measure(bench: &mut Bench, shop: &Shop, size: u32) -> anyhow::Result<Vec<Load
     let buyers = Arc::new(people.iter().take(20).cloned().collect::<Vec<_>>());
     let staff = shop.mint.staff()?;
     let of_staff = |path: &'static str| asking(Arc::new(vec![staff.clone()]), move |_| path.to_owned());
-    let requests: [(&str, Ask); 10] = [
+    let by_staff = |path: fn(u32) -> String| asking(Arc::new(vec![staff.clone()]), path);
+    let listed = |path: &'static str| anybody(move |_| format!("/v1/products?{path}"));
+    let requests: Vec<(&str, Ask)> = vec![
         ("any product", anybody(move |random| format!("/v1/products/grown-{}", 1 + random % size))),
-        ("list", anybody(|_| "/v1/products?limit=25&sort=-created_at".to_owned())),
+        ("list", listed("limit=25&sort=-created_at")),
+        ("list from a price", listed("min_price=2000&sort=-created_at")),
+        ("list of a category of ten", listed("category=ten")),
+        ("list of a category of a quarter", listed("category=quarter&sort=title")),
+        ("list, counted", listed("include=total")),
         ("search, rare word", anybody(move |random| format!("/v1/products?q=term{}", random % (size / 10)))),
-        ("search, word of all", anybody(|_| "/v1/products?q=grown".to_owned())),
-        ("search, word of all, cheapest", anybody(|_| "/v1/products?q=grown&sort=price".to_owned())),
-        ("own orders", asking(buyers, |_| "/v1/orders?limit=25".to_owned())),
+        ("search, word of all", listed("q=grown")),
+        ("search, word of all, cheapest", listed("q=grown&sort=price")),
+        ("search, word of all, category of a quarter", listed("q=grown&category=quarter")),
+        ("own orders", asking(buyers.clone(), |_| "/v1/orders?limit=25".to_owned())),
+        ("own orders by status", asking(buyers, |_| "/v1/orders?status=placed&payment_status=paid".to_owned())),
         ("orders by status", of_staff("/v1/admin/orders?status=placed&limit=25")),
+        (
+            "orders of a rare SKU",
+            by_staff(|random| format!("/v1/admin/orders?status=placed&sku=GRW-{}", 1 + random % 1_000)),
+        ),
+        ("orders of a common SKU", of_staff("/v1/admin/orders?status=placed&sku=GRW-0")),
+        ("unfinished orders", of_staff("/v1/admin/orders/unfinished")),
         ("movements", of_staff("/v1/admin/stock/movements?limit=25")),
+        (
+            "movements of a SKU",
+            by_staff(|random| format!("/v1/admin/stock/movements?kind=commit&sku=GRW-{}", 1 + random % 1_000)),
+        ),
+        ("stock that is not low", of_staff("/v1/admin/stock?below_threshold=false")),
+        (
+            "cart of 40 lines",
+            Arc::new(move |random, into| write_post(into, "/v1/carts", None, &forty_lines(random, size))),
+        ),
         ("transfer", loads::transfer(people)),
         ("order", loads::order(people)),
     ];
@@ -77,6 +101,13 @@ fn measure(bench: &mut Bench, shop: &Shop, size: u32) -> anyhow::Result<Vec<Load
         measured.push(bench.load(shop, &format!("{name} of {size}"), CONNECTIONS, &ask)?);
     }
     Ok(measured)
+}
+
+/// A cart with a piece of each of forty SKUs that follow one another.
+fn forty_lines(random: &mut SmallRng, size: u32) -> String {
+    let first = random.random_range(1..=size - 40);
+    let lines: Vec<String> = (first..first + 40).map(|n| format!(r#"{{"sku":"GRW-{n}","quantity":1}}"#)).collect();
+    format!(r#"{{"items":[{}]}}"#, lines.join(","))
 }
 
 fn anybody(path: impl Fn(u32) -> String + Send + Sync + 'static) -> Ask {

@@ -261,7 +261,7 @@ pub(crate) fn list(db: &mut Db, live: &Live, window: &Window) -> Done<Page<Sessi
     let columns = (sessions::id, sessions::created_at, sessions::rotated_at, sessions::expires_at);
     // Before everything that can be stored when no place is given.
     let (at, id) = window.after.as_ref().map_or((i64::MAX, ""), |after| (after.0.0, after.0.1.as_str()));
-    let follows = sessions::created_at.lt(at).or(sessions::created_at.eq(at).and(sessions::id.lt(id)));
+    let follows = sessions::created_at.le(at).and(sessions::created_at.lt(at).or(sessions::id.lt(id)));
     let rows: Vec<(String, i64, i64, i64)> = live_of(live)
         .filter(follows)
         .select(columns)

@@ -187,6 +187,47 @@ async fn a_word_of_very_many_products_still_finds_the_ones_that_a_filter_leaves(
     assert!(none.column("title").is_empty());
 }
 
+/// Whatever of a filter leaves few products or many: every page shows what it lets through, once and in order.
+#[actix_web::test]
+async fn a_list_of_very_many_products_shows_all_that_a_filter_leaves_in_every_order() {
+    let world = World::new();
+    let app = world.app().await;
+    world.shop.database().write::<_, Outage, _>(|db| Ok(db.batch_execute(MUGS)?)).await.expect("is written");
+    type Filter = (&'static str, fn(i64) -> bool);
+    let filters: [Filter; 7] = [
+        ("category=blue", |n| n % 4 == 0),
+        ("max_price=8550", |n| n >= 11_450),
+        ("max_price=9700&min_price=8600", |n| (10_300..=11_400).contains(&n)),
+        ("category=blue&max_price=9700", |n| n % 4 == 0 && n >= 10_300),
+        ("q=mug&category=blue&max_price=8600", |n| n % 4 == 0 && n >= 11_400),
+        ("q=mug&min_price=13500", |n| n <= 6_500),
+        ("category=green", |_| false),
+    ];
+    for (filter, lets_through) in filters {
+        // A title is sorted as text; by price the last ones are first.
+        for (sort, falls) in [("created_at", false), ("-created_at", true), ("price", true), ("-price", false)] {
+            let mut expected: Vec<String> =
+                (5_501..=11_500).filter(|n| lets_through(*n)).map(|n| format!("Mug {n}")).collect();
+            if falls {
+                expected.reverse();
+            }
+            let (mut shown, mut after) = (Vec::new(), String::new());
+            loop {
+                let page =
+                    get(&format!("/v1/products?{filter}&sort={sort}&limit=100{after}")).to(&app).await.expect(200);
+                shown.extend(page.column("title").into_iter().map(ToOwned::to_owned));
+                match page.body["next_cursor"].as_str() {
+                    Some(cursor) => after = format!("&after={cursor}"),
+                    None => break,
+                }
+            }
+            assert_eq!(shown, expected, "{filter} by {sort}");
+        }
+    }
+    let all = get("/v1/admin/products?include=total&sort=title&limit=1").by("staff").to(&app).await.expect(200);
+    assert_eq!(all.body["total"], 10_000, "of 11,500: so many are counted");
+}
+
 /// More than can be known of one product, and more than can be asked for.
 #[actix_web::test]
 async fn two_hundred_words_of_a_product_are_known_and_eight_of_a_query_count() {

@@ -17,5 +17,6 @@ create table if not exists users (
     constraint users_password_version check (password_version >= 1),
     constraint users_disabled check (disabled in (0, 1)),
     constraint users_version check (version >= 1),
-    key users_created_at (created_at, id)
+    key users_created_at (created_at, id),
+    key users_disabled (disabled, created_at, id)
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;

@@ -18,7 +18,7 @@ create table if not exists sessions (
     constraint sessions_end_reason check (
         end_reason = 'logout' or end_reason = 'reuse' or end_reason = 'disabled' or end_reason = 'password'
     ),
-    key sessions_user_id (user_id),
+    key sessions_user_created_at (user_id, created_at, id),
     key sessions_expires_at (expires_at),
     key sessions_ended_at (ended_at)
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;

@@ -15,6 +15,7 @@ create table if not exists api_key (
     constraint api_key_user foreign key (user_id) references users (id),
     constraint api_key_hash_length check (char_length(hash) = 43),
     constraint api_key_scopes check (char_length(scopes) > 0),
-    key api_key_by_user (user_id, created_at),
-    key api_key_by_age (created_at)
+    -- Those that were not revoked are listed by age.
+    key api_key_by_user (user_id, revoked_at, created_at, id),
+    key api_key_by_age (revoked_at, created_at, id)
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;

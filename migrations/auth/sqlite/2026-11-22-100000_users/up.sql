@@ -19,3 +19,4 @@ create table users (
     constraint users_version check (version >= 1)
 ) strict;
 create index users_created_at on users (created_at, id);
+create index users_disabled on users (disabled, created_at, id);

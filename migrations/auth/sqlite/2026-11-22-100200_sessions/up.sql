@@ -19,6 +19,6 @@ create table sessions (
         end_reason = 'logout' or end_reason = 'reuse' or end_reason = 'disabled' or end_reason = 'password'
     )
 ) strict;
-create index sessions_user_id on sessions (user_id);
+create index sessions_user_created_at on sessions (user_id, created_at, id);
 create index sessions_expires_at on sessions (expires_at);
 create index sessions_ended_at on sessions (ended_at);

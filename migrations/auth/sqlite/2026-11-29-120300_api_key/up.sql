@@ -16,5 +16,6 @@ create table api_key (
     constraint api_key_hash_length check (length(hash) = 43),
     constraint api_key_scopes check (length(scopes) > 0)
 ) strict;
-create index api_key_by_user on api_key (user_id, created_at);
-create index api_key_by_age on api_key (created_at);
+-- Those that were not revoked are listed by age.
+create index api_key_by_user on api_key (user_id, revoked_at, created_at, id);
+create index api_key_by_age on api_key (revoked_at, created_at, id);

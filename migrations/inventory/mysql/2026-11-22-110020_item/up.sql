@@ -9,6 +9,7 @@ create table if not exists item (
     constraint item_pk primary key (sku),
     constraint item_low_stock_threshold check (low_stock_threshold >= 0),
     constraint item_low_since check (low_since is null or low_stock_threshold is not null),
+    key item_supplier_low_since (supplier, low_since, sku),
     key item_supplier (supplier, sku),
     key item_low_since (low_since, sku)
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;

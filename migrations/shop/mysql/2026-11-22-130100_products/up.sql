@@ -28,5 +28,7 @@ create table if not exists product (
     key product_by_price (status, price_from, id),
     key product_by_supplier (supplier, created_at, id),
     key product_all_by_created (created_at, id),
+    key product_all_by_title (title, id),
+    key product_all_by_price (price_from, id),
     key product_unregistered (registered, id)
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;

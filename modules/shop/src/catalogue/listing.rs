@@ -1,5 +1,7 @@
 //! Lists of products: filtered, sorted, and in pages that neither skip nor repeat a row.
 
+mod scope;
+
 use diesel::prelude::*;
 use emporium_database::Db;
 use emporium_kernel::{Cursor, FieldError, Limit, Page, Problem};
@@ -7,16 +9,11 @@ use emporium_shop_api::ProductId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::search::{COMMON, Matches, Search};
-use super::{Product, Status, category, load};
+use self::scope::Scope;
+use super::search::Matches;
+use super::{Product, Status, load};
 use crate::error::Done;
-use crate::schema::{product, product_category};
-
-type Backend = <Db as diesel::Connection>::Backend;
-type Products<'a> = product::BoxedQuery<'a, Backend>;
-
-/// Products that are ranked by relevance, where all words are common.
-const RANKED: i64 = 1_000;
+use crate::schema::product;
 
 /// The order of a list of products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -134,7 +131,7 @@ struct Row {
 
 /// A page of products, completed.
 pub(crate) fn page(db: &mut Db, filter: &Filter, part: &Part) -> Done<Page<Product>> {
-    let Some(scope) = Scope::of(db, filter, part.sort)? else {
+    let Some(scope) = Scope::of(db, filter, part)? else {
         return Ok(Page { data: Vec::new(), next_cursor: None, total: part.total.then_some(0) });
     };
     let mut page = match (&scope.matches, part.sort) {
@@ -142,151 +139,10 @@ pub(crate) fn page(db: &mut Db, filter: &Filter, part: &Part) -> Done<Page<Produ
         _ => by_column(db, &scope, part)?,
     };
     if part.total && page.total.is_none() {
-        page.total = Some(scope.query().count().get_result(db)?);
+        page.total = Some(scope.counted(db)?);
     }
     let ids: Vec<ProductId> = page.data.into_iter().map(ProductId::stored).collect();
     Ok(Page { data: load::by_ids(db, &ids)?, next_cursor: page.next_cursor, total: page.total })
-}
-
-/// A filter whose words and category were looked up.
-struct Scope<'a> {
-    filter: &'a Filter,
-    categories: Option<Vec<String>>,
-    /// What was found.
-    matches: Option<Matches>,
-    /// What each product is asked, where too many were found.
-    search: Option<Search>,
-}
-
-impl<'a> Scope<'a> {
-    /// `None` when nothing can match.
-    fn of(db: &mut Db, filter: &'a Filter, sort: Sort) -> Done<Option<Self>> {
-        let categories = filter.category.as_deref().map(|key| category::with_descendants(db, key)).transpose()?;
-        if categories.as_ref().is_some_and(Vec::is_empty) {
-            return Ok(None);
-        }
-        let mut scope = Self { filter, categories, matches: None, search: None };
-        let Some(search) = filter.q.as_deref().and_then(Search::read) else { return Ok(Some(scope)) };
-        scope.matches = scope.found(db, &search, sort)?;
-        match &scope.matches {
-            Some(matches) if matches.weights.is_empty() => Ok(None),
-            Some(_) => Ok(Some(scope)),
-            None => Ok(Some(Self { search: Some(search), ..scope })),
-        }
-    }
-
-    /// What is found; `None` when that is too much, and each product is to be asked in the order of the list.
-    fn found(&self, db: &mut Db, search: &Search, sort: Sort) -> Done<Option<Matches>> {
-        if let Some(matches) = search.matching(db)? {
-            return Ok(Some(matches));
-        }
-        if let Some(few) = self.candidates(db)? {
-            return search.among(db, few).map(Some);
-        }
-        if sort == Sort::Relevance { self.newest(db, search).map(Some) } else { Ok(None) }
-    }
-
-    /// The products that one part of the filter lets through, when these are few; the rest of it still applies.
-    fn candidates(&self, db: &mut Db) -> Done<Option<Vec<String>>> {
-        let most = i64::try_from(COMMON).unwrap_or(i64::MAX);
-        if let Some(categories) = &self.categories {
-            let members = product_category::table.filter(product_category::category.eq_any(categories));
-            let few: Vec<String> = members.select(product_category::product).distinct().limit(most + 1).load(db)?;
-            if few.len() <= COMMON {
-                return Ok(Some(few));
-            }
-        }
-        for supplier in [&self.filter.supplier, &self.filter.own].into_iter().flatten() {
-            let ids = few(db, || product::table.filter(product::supplier.eq(supplier)).into_boxed())?;
-            if ids.is_some() {
-                return Ok(ids);
-            }
-        }
-        let Some(status) = self.filter.status else { return Ok(None) };
-        few(db, || self.priced(product::table.filter(product::status.eq(status.name())).into_boxed()))
-    }
-
-    /// What is ranked where too much is found: the newest that everything lets through.
-    fn newest(&self, db: &mut Db, search: &Search) -> Done<Matches> {
-        let newest = self.asking(search).order((product::created_at.desc(), product::id.desc()));
-        let ids: Vec<String> = newest.select(product::id).limit(RANKED).load(db)?;
-        search.among(db, ids)
-    }
-
-    fn query(&self) -> Products<'_> {
-        match (&self.matches, &self.search) {
-            (Some(matches), _) => self.filtered(self.among(matches)),
-            (None, Some(search)) => self.asking(search),
-            (None, None) => self.filtered(self.by_index()),
-        }
-    }
-
-    /// Products in the order of an index, of which each is asked whether it is one that is searched for.
-    fn asking(&self, search: &Search) -> Products<'_> {
-        let query = self.filtered(self.by_index());
-        match search.condition() {
-            Some(condition) => query.filter(condition),
-            None => query,
-        }
-    }
-
-    fn filtered<'q>(&'q self, query: Products<'q>) -> Products<'q> {
-        let mut query = self.priced(query);
-        if let Some(categories) = &self.categories {
-            let members = product_category::table
-                .filter(product_category::category.eq_any(categories))
-                .select(product_category::product);
-            query = query.filter(product::id.eq_any(members));
-        }
-        query
-    }
-
-    fn priced<'q>(&self, mut query: Products<'q>) -> Products<'q> {
-        if let Some(price) = self.filter.min_price {
-            query = query.filter(product::price_from.ge(price));
-        }
-        if let Some(price) = self.filter.max_price {
-            query = query.filter(product::price_from.le(price));
-        }
-        query
-    }
-
-    /// By status and supplier, for which there are indexes that are sorted as well.
-    fn by_index(&self) -> Products<'_> {
-        let mut query = product::table.into_boxed();
-        if let Some(status) = self.filter.status {
-            query = query.filter(product::status.eq(status.name()));
-        }
-        for supplier in [&self.filter.supplier, &self.filter.own].into_iter().flatten() {
-            query = query.filter(product::supplier.eq(supplier));
-        }
-        query
-    }
-
-    /// What was found, read by its ids. Status and supplier are compared such that no planner takes their indexes, which
-    /// would read every product there is.
-    fn among<'q>(&'q self, matches: &'q Matches) -> Products<'q> {
-        let mut query = product::table.into_boxed().filter(product::id.eq_any(matches.weights.keys()));
-        for other in Status::ALL.into_iter().filter(|status| self.filter.status.is_some_and(|wanted| wanted != *status))
-        {
-            query = query.filter(product::status.ne(other.name()));
-        }
-        for supplier in [&self.filter.supplier, &self.filter.own].into_iter().flatten() {
-            query = query.filter(product::supplier.ge(supplier).and(product::supplier.le(supplier)));
-        }
-        query
-    }
-}
-
-/// The ids of the products of a query when these are few. Where they are many, counting past so many of them takes a
-/// small part of the time that reading takes.
-fn few<'q>(db: &mut Db, query: impl Fn() -> Products<'q>) -> Done<Option<Vec<String>>> {
-    let most = i64::try_from(COMMON).unwrap_or(i64::MAX);
-    let beyond: Option<String> = query().select(product::id).offset(most).limit(1).first(db).optional()?;
-    if beyond.is_some() {
-        return Ok(None);
-    }
-    Ok(Some(query().select(product::id).limit(most).load(db)?))
 }
 
 /// Narrows a query to what follows a place in the order of a column and the id. The first comparison alone lets the
@@ -341,7 +197,10 @@ fn by_column(db: &mut Db, scope: &Scope<'_>, part: &Part) -> Done<Page<String>> 
 
 /// The best match first, and by id where they are equal. The matches are bounded in number, so they are sorted here.
 fn by_relevance(db: &mut Db, scope: &Scope<'_>, matches: &Matches, part: &Part) -> Done<Page<String>> {
-    let ids: Vec<String> = scope.query().select(product::id).load(db)?;
+    let ids: Vec<String> = match scope.sifted {
+        true => matches.weights.keys().cloned().collect(),
+        false => scope.query().select(product::id).load(db)?,
+    };
     let total = i64::try_from(ids.len()).unwrap_or(i64::MAX);
     let weight = |id: &String| std::cmp::Reverse(matches.weights.get(id).copied().unwrap_or(0));
     let mut rows: Vec<_> = ids.into_iter().map(|id| (weight(&id), id)).collect();

@@ -72,8 +72,7 @@ impl Search {
             Some(code) => having_among(db, code, products.iter().map(String::as_str))?,
             None => HashMap::new(),
         };
-        let weights = products.into_iter().map(|product| (product, 0)).collect();
-        let mut matches = Matches { weights };
+        let mut matches = Matches::unweighed(products);
         if self.words.is_empty() {
             matches.weights.clear();
         }
@@ -122,6 +121,11 @@ impl Search {
 }
 
 impl Matches {
+    /// Products of which none matches better than another.
+    pub fn unweighed(products: Vec<String>) -> Self {
+        Self { weights: products.into_iter().map(|product| (product, 0)).collect() }
+    }
+
     /// Keeps what matches another word as well.
     fn narrow(&mut self, also: &HashMap<String, i64>) {
         self.weights.retain(|product, weight| also.get(product).map(|more| *weight += more).is_some());

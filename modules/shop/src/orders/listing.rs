@@ -1,9 +1,10 @@
 //! Finding orders: one's own, and all of them for staff, by any of the three statuses.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use emporium_database::{Db, Failure};
 use emporium_inventory_api::Sku;
-use emporium_kernel::{Cursor, Limit, Newest, Page, Timestamp};
+use emporium_kernel::{Cursor, Limit, MOST_COUNTED, Newest, Page, Timestamp};
 use emporium_shop_api::OrderId;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -72,7 +73,7 @@ pub struct OrderFilter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Include {
-    /// How many there are in all.
+    /// How many there are in all, counted to 10,000.
     Total,
 }
 
@@ -85,20 +86,33 @@ impl From<OwnOrderFilter> for OrderFilter {
 
 type Query<'a> = orders::BoxedQuery<'a, <Db as diesel::Connection>::Backend>;
 
-fn matching(filter: &OrderFilter) -> Query<'_> {
+/// So many orders of a SKU are few.
+const FEW: i64 = 1_000;
+
+/// Narrows a query to a status. Where something else leaves few orders, the status is compared such that no planner takes
+/// its index, which would read every order that has it.
+macro_rules! of_status {
+    ($query:expr, $column:expr, $status:expr, $few:expr) => {
+        match $status {
+            None => $query,
+            Some(status) if $few => $query.filter($column.ge(status.name()).and($column.le(status.name()))),
+            Some(status) => $query.filter($column.eq(status.name())),
+        }
+    };
+}
+
+fn matching(filter: &OrderFilter, rare_sku: bool) -> Query<'_> {
+    let few = rare_sku || filter.customer.is_some() || filter.number.is_some();
     let mut query = orders::table.into_boxed();
-    if let Some(status) = filter.status {
-        query = query.filter(orders::status.eq(status.name()));
-    }
-    if let Some(status) = filter.payment_status {
-        query = query.filter(orders::payment_status.eq(status.name()));
-    }
-    if let Some(status) = filter.fulfilment_status {
-        query = query.filter(orders::fulfilment_status.eq(status.name()));
-    }
+    query = of_status!(query, orders::status, filter.status, few);
+    query = of_status!(query, orders::payment_status, filter.payment_status, few);
+    query = of_status!(query, orders::fulfilment_status, filter.fulfilment_status, few);
     if let Some(sku) = &filter.sku {
-        let with_sku = order_line::table.filter(order_line::sku.eq(sku.as_str())).select(order_line::order_id);
-        query = query.filter(orders::id.eq_any(with_sku));
+        let of_sku = order_line::table.filter(order_line::sku.eq(sku.as_str()));
+        query = match rare_sku {
+            true => query.filter(orders::id.eq_any(of_sku.select(order_line::order_id))),
+            false => query.filter(exists(of_sku.filter(order_line::order_id.eq(orders::id)))),
+        };
     }
     if let Some(customer) = &filter.customer {
         query = query.filter(orders::buyer.eq(customer));
@@ -115,8 +129,23 @@ fn matching(filter: &OrderFilter) -> Query<'_> {
     query
 }
 
+/// Whether few orders have the SKU that is asked for.
+fn is_rare(db: &mut Db, filter: &OrderFilter) -> Done<bool> {
+    let Some(sku) = &filter.sku else { return Ok(false) };
+    let beyond: Option<String> = order_line::table
+        .filter(order_line::sku.eq(sku.as_str()))
+        .select(order_line::order_id)
+        .order(order_line::order_id)
+        .offset(FEW)
+        .limit(1)
+        .first(db)
+        .optional()?;
+    Ok(beyond.is_none())
+}
+
 fn page(db: &mut Db, filter: &OrderFilter) -> Done<Page<Order>> {
-    let mut query = matching(filter);
+    let rare_sku = is_rare(db, filter)?;
+    let mut query = matching(filter, rare_sku);
     if let Some(Cursor((at, id))) = &filter.after {
         // The first condition alone enters the index; the second leaves out what was seen of that instant.
         let older = orders::created_at.lt(*at).or(orders::id.lt(id));
@@ -127,7 +156,12 @@ fn page(db: &mut Db, filter: &OrderFilter) -> Done<Page<Order>> {
     let views: Result<Vec<Order>, Failure<ShopError>> = with_lines(db, rows)?.into_iter().map(Placing::view).collect();
     let mut page = Page::of(views?, filter.limit, |order| (order.created_at.micros(), order.id.to_string()));
     if filter.include == Some(Include::Total) {
-        page.total = Some(matching(filter).count().get_result(db)?);
+        let beyond: Option<String> =
+            matching(filter, rare_sku).select(orders::id).offset(MOST_COUNTED - 1).limit(1).first(db).optional()?;
+        page.total = Some(match beyond {
+            Some(_) => MOST_COUNTED,
+            None => matching(filter, rare_sku).count().get_result(db)?,
+        });
     }
     Ok(page)
 }

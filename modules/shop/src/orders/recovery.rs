@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::order::{Placing, Step, find};
+use super::order::{OrderStatus, Placing, Step, find};
 use crate::error::Done;
 use crate::schema::orders;
 use crate::{Shop, ShopError};
@@ -123,8 +123,9 @@ impl Shop {
     pub async fn unfinished(&self) -> Result<Vec<StuckOrder>, ShopError> {
         self.database
             .read(|db| {
+                // Just as long as its saga goes on an order is pending, and for that there is an index with the time.
                 let rows: Vec<StuckRow> = orders::table
-                    .filter(orders::step.ne(Step::Done.name()))
+                    .filter(orders::status.eq(OrderStatus::Pending.name()))
                     .select((
                         orders::id,
                         orders::number,
@@ -134,7 +135,7 @@ impl Shop {
                         orders::lease_until,
                         orders::created_at,
                     ))
-                    .order(orders::created_at)
+                    .order((orders::created_at, orders::id))
                     .limit(1_000)
                     .load(db)?;
                 Ok(rows.into_iter().map(stuck).collect())

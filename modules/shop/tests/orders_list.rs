@@ -1,0 +1,72 @@
+//! Lists of very many orders: every page shows what a filter lets through, once, newest first.
+
+mod common;
+
+use common::{World, get, user};
+use diesel::connection::SimpleConnection;
+use emporium_kernel::Outage;
+
+const BUYER: &str = "customer-ada";
+const ORDERS: i64 = 3_300;
+
+/// Orders with the ids and moments of their numbers, three at each moment. Every tenth was cancelled and its money given
+/// back; every hundredth is Ada's; all have a pen, every third an ink, and every five hundredth a globe.
+fn many() -> String {
+    format!(
+        "create table number as
+             with recursive counted(n) as (select 1 union all select n + 1 from counted where n < {ORDERS}) select n from counted;
+         insert into orders (id, number, buyer, status, payment_status, fulfilment_status, currency, total, step, hold_attempt,
+                             accepted, version, lease_until, attempts, created_at, updated_at)
+         select printf('ord_0%025d', n), '' || (1000000000 + n), case n % 100 when 0 then '{ada}' else 'usr_' || n end,
+                iif(n % 10 = 0, 'cancelled', 'placed'), iif(n % 10 = 0, 'voided', 'paid'), 'unfulfilled', 'USD', 100, 'done', 1, 0,
+                3, 0, 0, n / 3, n / 3
+         from number;
+         insert into order_line (order_id, position, sku, product, title, supplier, quantity, unit_price, total)
+         select printf('ord_0%025d', n), 0, 'PEN', 'prd_1', 'Pen', null, 1, 100, 100 from number;
+         insert into order_line (order_id, position, sku, product, title, supplier, quantity, unit_price, total)
+         select printf('ord_0%025d', n), 1, 'INK', 'prd_2', 'Ink', null, 1, 0, 0 from number where n % 3 = 0;
+         insert into order_line (order_id, position, sku, product, title, supplier, quantity, unit_price, total)
+         select printf('ord_0%025d', n), 2, 'GLOBE', 'prd_3', 'Globe', null, 1, 0, 0 from number where n % 500 = 0;
+         drop table number;",
+        ada = user(BUYER)
+    )
+}
+
+#[actix_web::test]
+async fn staff_see_all_orders_that_a_filter_leaves_newest_first() {
+    let world = World::new();
+    let app = world.app().await;
+    world.shop.database().write::<_, Outage, _>(|db| Ok(db.batch_execute(&many())?)).await.expect("is written");
+    let ada = format!("customer={}", user(BUYER));
+    type Filter = (String, fn(i64) -> bool);
+    let filters: [Filter; 12] = [
+        ("sku=PEN".to_owned(), |_| true),
+        ("sku=PEN&status=cancelled".to_owned(), |n| n % 10 == 0),
+        ("sku=INK&status=placed&payment_status=paid".to_owned(), |n| n % 3 == 0 && n % 10 != 0),
+        ("sku=GLOBE".to_owned(), |n| n % 500 == 0),
+        ("sku=GLOBE&status=cancelled&payment_status=voided".to_owned(), |n| n % 500 == 0),
+        ("sku=GLOBE&status=placed".to_owned(), |_| false),
+        ("status=cancelled&fulfilment_status=unfulfilled".to_owned(), |n| n % 10 == 0),
+        ("status=placed&payment_status=voided".to_owned(), |_| false),
+        (ada.clone(), |n| n % 100 == 0),
+        (format!("{ada}&status=placed"), |_| false),
+        (format!("{ada}&status=cancelled&sku=INK"), |n| n % 300 == 0),
+        ("number=1000000007&status=placed".to_owned(), |n| n == 7),
+    ];
+    for (filter, lets_through) in filters {
+        let expected: Vec<String> =
+            (1..=ORDERS).rev().filter(|n| lets_through(*n)).map(|n| (1_000_000_000 + n).to_string()).collect();
+        let (mut shown, mut after) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/v1/admin/orders?{filter}&include=total&limit=100{after}");
+            let page = get(&path).by("staff").to(&app).await.expect(200);
+            assert_eq!(page.body["total"], expected.len(), "{filter}");
+            shown.extend(page.column("number").into_iter().map(ToOwned::to_owned));
+            match page.body["next_cursor"].as_str() {
+                Some(cursor) => after = format!("&after={cursor}"),
+                None => break,
+            }
+        }
+        assert_eq!(shown, expected, "{filter}");
+    }
+}
