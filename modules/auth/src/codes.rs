@@ -182,7 +182,7 @@ pub(crate) fn attempt(db: &mut Db, tried: &Given) -> Done<bool> {
 }
 
 /// Whether it is the code that was sent. Both are keyed hashes: how long the comparison takes says nothing of the code.
-pub(crate) fn is_right(db: &mut Db, tried: &Given) -> Done<bool> {
+fn is_right(db: &mut Db, tried: &Given) -> Done<bool> {
     let stored: Option<String> = row(tried).select(code::hash).first(db).optional()?;
     Ok(stored.as_deref() == Some(tried.hash.as_str()))
 }

@@ -233,6 +233,12 @@ async fn what_is_read_aside_stands_back_and_its_defects_are_told() {
     let shelf = Shelf::new();
     shelf.database.write(put("tea")).await.expect("writes");
     let usual: Result<i32, ShelfError> = shelf.database.read(|_| Ok(nice())).await;
+    let writer: Result<i32, ShelfError> = shelf.database.write(|_| Ok(nice())).await;
+    assert_eq!(
+        writer,
+        usual.as_ref().map(|usual| (usual + 3).min(19)).map_err(Clone::clone),
+        "it stands back less far"
+    );
     let aside: Result<_, ShelfError> =
         shelf.database.read_aside(|db| Ok((nice(), shelf::table.select(shelf::name).load::<String>(db)?))).await;
     let (aside, names) = aside.expect("reads");

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::error::Done;
 use crate::levels::{self, Shelf};
 use crate::locations::MAIN;
-use crate::schema::{Backend, item, level};
+use crate::schema::{Backend, item};
 
 /// How many SKUs one statement asks for, and one transaction registers.
 pub(crate) const AT_ONCE: usize = 1_000;
@@ -153,11 +153,10 @@ pub(crate) fn set_threshold(
 ) -> Done<Threshold> {
     require(db, &BTreeSet::from([sku.as_str()]), supplier)?;
     // Whoever is changing its stock now, or begins to keep it somewhere, does not yet know of the threshold, so it is
-    // waited for.
+    // waited for: levels are locked before their item, and what was made meanwhile after it.
+    levels::keep_all(db, sku)?;
     keep(db, sku.as_str())?;
-    diesel::update(level::table.filter(level::sku.eq(sku.as_str())))
-        .set(level::version.eq(level::version))
-        .execute(db)?;
+    levels::keep_all(db, sku)?;
     let row = item::table.find(sku.as_str());
     let available = match threshold {
         Some(threshold) => {

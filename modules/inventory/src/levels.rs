@@ -121,7 +121,15 @@ fn holding(sku: &str, location: &str, quantities: Option<(i64, i64)>) -> Level {
     level_of((sku.to_owned(), location.to_owned(), on_hand, reserved))
 }
 
-/// An empty row. Its versions go on where those of a row that was removed ended, which is certain only once this row
+/// Lets no other transaction change the levels that a SKU has before this one has ended.
+pub(crate) fn keep_all(db: &mut Db, sku: &Sku) -> Done<()> {
+    let all = level::table.filter(level::sku.eq(sku.as_str()));
+    diesel::update(all).set(level::version.eq(level::version)).execute(db)?;
+    Ok(())
+}
+
+/// An empty row, made while the item is locked, so that a threshold that is being set sees it; two who meet on the way there
+/// are run again. Its versions go on where those of a row that was removed ended, which is certain only once this row
 /// is there.
 fn create(db: &mut Db, sku: &str, location: &str) -> Done<()> {
     locations::keep(db, location)?;

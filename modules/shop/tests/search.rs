@@ -152,9 +152,11 @@ async fn results_come_in_pages_and_can_be_sorted_and_counted() {
 }
 
 /// Mugs with the ids and prices of their numbers: 5,500 that are no longer sold, then 6,000 that are. Every thousandth is
-/// of one supplier, every fourth is blue.
+/// of one supplier, every fourth is blue, and of these every other one is of the blue of the sea as well; none is green.
 const MUGS: &str = "
-    insert into category (id, slug, name, parent, position, version, created_at) values ('cat_blue', 'blue', 'Blue', null, 9, 1, 0);
+    insert into category (id, slug, name, parent, position, version, created_at)
+    values ('cat_blue', 'blue', 'Blue', null, 9, 1, 0), ('cat_sea', 'sea', 'Sea', 'cat_blue', 0, 1, 0),
+           ('cat_green', 'green', 'Green', null, 8, 1, 0);
     create table number as
         with recursive counted(n) as (select 1 union all select n + 1 from counted where n < 11500) select n from counted;
     insert into product (id, slug, title, description, vendor, kind, tags, options, images, extra, status, supplier, price_from,
@@ -164,6 +166,7 @@ const MUGS: &str = "
     from number;
     insert into search_term (term, product, weight) select 'mug', printf('prd_0%025d', n), 8 from number;
     insert into product_category (product, category) select printf('prd_0%025d', n), 'cat_blue' from number where n % 4 = 0;
+    insert into product_category (product, category) select printf('prd_0%025d', n), 'cat_sea' from number where n % 8 = 0;
     drop table number;";
 
 #[actix_web::test]
@@ -213,8 +216,11 @@ async fn a_list_of_very_many_products_shows_all_that_a_filter_leaves_in_every_or
             }
             let (mut shown, mut after) = (Vec::new(), String::new());
             loop {
-                let page =
-                    get(&format!("/v1/products?{filter}&sort={sort}&limit=100{after}")).to(&app).await.expect(200);
+                let page = get(&format!("/v1/products?{filter}&sort={sort}&include=total&limit=100{after}"))
+                    .to(&app)
+                    .await
+                    .expect(200);
+                assert_eq!(page.body["total"], expected.len(), "{filter} by {sort}");
                 shown.extend(page.column("title").into_iter().map(ToOwned::to_owned));
                 match page.body["next_cursor"].as_str() {
                     Some(cursor) => after = format!("&after={cursor}"),

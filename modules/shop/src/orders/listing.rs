@@ -86,30 +86,83 @@ impl From<OwnOrderFilter> for OrderFilter {
 
 type Query<'a> = orders::BoxedQuery<'a, <Db as diesel::Connection>::Backend>;
 
-/// So many orders of a SKU are few.
+/// So many orders are few.
 const FEW: i64 = 1_000;
 
-/// Narrows a query to a status. Where something else leaves few orders, the status is compared such that no planner takes
-/// its index, which would read every order that has it.
+/// Where a list begins to look. SQLite does not know how many orders have what is asked for, so it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begin {
+    /// With those of a customer, or with the one of a number.
+    Named,
+    /// With the few that have the SKU.
+    Sku,
+    /// With the few in this status.
+    Status,
+    /// With the few whose money stands so.
+    Payment,
+    /// With the few whose goods stand so.
+    Fulfilment,
+    /// With the newest, as any index leads to them.
+    Newest,
+}
+
+/// Whether a query leaves more than a few.
+macro_rules! beyond_few {
+    ($db:expr, $query:expr, $id:expr) => {
+        $query.select($id).offset(FEW).limit(1).first::<String>($db).optional()?.is_some()
+    };
+}
+
+impl Begin {
+    fn of(db: &mut Db, filter: &OrderFilter) -> Done<Self> {
+        if filter.customer.is_some() || filter.number.is_some() {
+            return Ok(Self::Named);
+        }
+        if let Some(sku) = &filter.sku
+            && !beyond_few!(db, order_line::table.filter(order_line::sku.eq(sku.as_str())), order_line::order_id)
+        {
+            return Ok(Self::Sku);
+        }
+        if let Some(status) = filter.payment_status
+            && !beyond_few!(db, orders::table.filter(orders::payment_status.eq(status.name())), orders::id)
+        {
+            return Ok(Self::Payment);
+        }
+        if let Some(status) = filter.fulfilment_status
+            && !beyond_few!(db, orders::table.filter(orders::fulfilment_status.eq(status.name())), orders::id)
+        {
+            return Ok(Self::Fulfilment);
+        }
+        if let Some(status) = filter.status
+            && !beyond_few!(db, orders::table.filter(orders::status.eq(status.name())), orders::id)
+        {
+            return Ok(Self::Status);
+        }
+        Ok(Self::Newest)
+    }
+}
+
+/// Narrows a query to a status; where it does not begin there, such that SQLite does not take the index of the status and
+/// read every order that has it.
 macro_rules! of_status {
-    ($query:expr, $column:expr, $status:expr, $few:expr) => {
+    ($query:expr, $column:expr, $status:expr, $begins:expr) => {
         match $status {
             None => $query,
-            Some(status) if $few => $query.filter($column.ge(status.name()).and($column.le(status.name()))),
-            Some(status) => $query.filter($column.eq(status.name())),
+            Some(status) if $begins => $query.filter($column.eq(status.name())),
+            Some(status) => $query.filter($column.ge(status.name()).and($column.le(status.name()))),
         }
     };
 }
 
-fn matching(filter: &OrderFilter, rare_sku: bool) -> Query<'_> {
-    let few = rare_sku || filter.customer.is_some() || filter.number.is_some();
+fn matching(filter: &OrderFilter, begin: Begin) -> Query<'_> {
+    let begins = |with: Begin| begin == with || begin == Begin::Newest;
     let mut query = orders::table.into_boxed();
-    query = of_status!(query, orders::status, filter.status, few);
-    query = of_status!(query, orders::payment_status, filter.payment_status, few);
-    query = of_status!(query, orders::fulfilment_status, filter.fulfilment_status, few);
+    query = of_status!(query, orders::status, filter.status, begins(Begin::Status));
+    query = of_status!(query, orders::payment_status, filter.payment_status, begins(Begin::Payment));
+    query = of_status!(query, orders::fulfilment_status, filter.fulfilment_status, begins(Begin::Fulfilment));
     if let Some(sku) = &filter.sku {
         let of_sku = order_line::table.filter(order_line::sku.eq(sku.as_str()));
-        query = match rare_sku {
+        query = match begin == Begin::Sku {
             true => query.filter(orders::id.eq_any(of_sku.select(order_line::order_id))),
             false => query.filter(exists(of_sku.filter(order_line::order_id.eq(orders::id)))),
         };
@@ -129,23 +182,9 @@ fn matching(filter: &OrderFilter, rare_sku: bool) -> Query<'_> {
     query
 }
 
-/// Whether few orders have the SKU that is asked for.
-fn is_rare(db: &mut Db, filter: &OrderFilter) -> Done<bool> {
-    let Some(sku) = &filter.sku else { return Ok(false) };
-    let beyond: Option<String> = order_line::table
-        .filter(order_line::sku.eq(sku.as_str()))
-        .select(order_line::order_id)
-        .order(order_line::order_id)
-        .offset(FEW)
-        .limit(1)
-        .first(db)
-        .optional()?;
-    Ok(beyond.is_none())
-}
-
 fn page(db: &mut Db, filter: &OrderFilter) -> Done<Page<Order>> {
-    let rare_sku = is_rare(db, filter)?;
-    let mut query = matching(filter, rare_sku);
+    let begin = Begin::of(db, filter)?;
+    let mut query = matching(filter, begin);
     if let Some(Cursor((at, id))) = &filter.after {
         // The first condition alone enters the index; the second leaves out what was seen of that instant.
         let older = orders::created_at.lt(*at).or(orders::id.lt(id));
@@ -157,10 +196,10 @@ fn page(db: &mut Db, filter: &OrderFilter) -> Done<Page<Order>> {
     let mut page = Page::of(views?, filter.limit, |order| (order.created_at.micros(), order.id.to_string()));
     if filter.include == Some(Include::Total) {
         let beyond: Option<String> =
-            matching(filter, rare_sku).select(orders::id).offset(MOST_COUNTED - 1).limit(1).first(db).optional()?;
+            matching(filter, begin).select(orders::id).offset(MOST_COUNTED - 1).limit(1).first(db).optional()?;
         page.total = Some(match beyond {
             Some(_) => MOST_COUNTED,
-            None => matching(filter, rare_sku).count().get_result(db)?,
+            None => matching(filter, begin).count().get_result(db)?,
         });
     }
     Ok(page)

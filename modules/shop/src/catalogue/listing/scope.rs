@@ -139,40 +139,39 @@ impl<'a> Scope<'a> {
         query.filter(exists(member.filter(product_category::category.eq_any(categories))))
     }
 
-    /// In a list by price the index is entered at the price, or where the page before ended; in others it is compared such
-    /// that no planner takes its index, which would read and sort all that is as dear.
+    /// In a list by price the index is entered at the price, or where the page before ended. What does not enter it is
+    /// compared such that SQLite does not take it, to read and sort all that is as dear.
     fn priced<'q>(&self, mut query: Products<'q>) -> Products<'q> {
-        match (self.sort, self.goes_on) {
-            (Sort::Price, false) | (Sort::PriceDown, false) => return self.within_prices(query),
-            (Sort::Price, true) => return self.below(query),
-            (Sort::PriceDown, true) => return self.above(query),
-            _ => {}
-        }
+        let (enters_below, enters_above) = match (self.sort, self.goes_on) {
+            (Sort::Price | Sort::PriceDown, false) => (true, true),
+            (Sort::Price, true) => (false, true),
+            (Sort::PriceDown, true) => (true, false),
+            _ => (false, false),
+        };
         if let Some(price) = self.filter.min_price {
-            query = query.filter((product::price_from + 0).ge(price));
+            query = match enters_below {
+                true => query.filter(product::price_from.ge(price)),
+                false => query.filter((product::price_from + 0).ge(price)),
+            };
         }
         if let Some(price) = self.filter.max_price {
-            query = query.filter((product::price_from + 0).le(price));
+            query = match enters_above {
+                true => query.filter(product::price_from.le(price)),
+                false => query.filter((product::price_from + 0).le(price)),
+            };
         }
         query
     }
 
-    fn within_prices<'q>(&self, query: Products<'q>) -> Products<'q> {
-        self.below(self.above(query))
-    }
-
-    fn above<'q>(&self, query: Products<'q>) -> Products<'q> {
-        match self.filter.min_price {
-            Some(price) => query.filter(product::price_from.ge(price)),
-            None => query,
+    /// The index of prices, entered at both ends.
+    fn within_prices<'q>(&self, mut query: Products<'q>) -> Products<'q> {
+        if let Some(price) = self.filter.min_price {
+            query = query.filter(product::price_from.ge(price));
         }
-    }
-
-    fn below<'q>(&self, query: Products<'q>) -> Products<'q> {
-        match self.filter.max_price {
-            Some(price) => query.filter(product::price_from.le(price)),
-            None => query,
+        if let Some(price) = self.filter.max_price {
+            query = query.filter(product::price_from.le(price));
         }
+        query
     }
 
     /// By status and supplier, for which there are indexes that are sorted as well.
