@@ -108,6 +108,22 @@ impl World {
 #[derive(Clone)]
 pub struct Api(Rc<dyn Fn(test::TestRequest) -> LocalBoxFuture<'static, Reply>>);
 
+impl Api {
+    /// Every page of a list, as staff see it; `path` ends where its query goes on.
+    pub async fn pages(&self, path: &str) -> Vec<Reply> {
+        let (mut pages, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = get(&format!("{path}&limit=100{after}")).by("staff").to(self).await.expect(200);
+            let next = page.body["next_cursor"].as_str().map(|cursor| format!("&after={cursor}"));
+            pages.push(page);
+            match next {
+                Some(next) => after = next,
+                None => return pages,
+            }
+        }
+    }
+}
+
 fn open(
     url: &Url,
     settings: &Settings,
