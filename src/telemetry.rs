@@ -30,12 +30,11 @@ pub struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        let call = request.extensions().get::<Call>().map(|call| call.request.to_string());
         tracing::debug_span!(
             "request",
             http.request.method = %request.method(),
             url.path = request.path(),
-            request_id = call.unwrap_or_default(),
+            request_id = request.extensions().get::<Call>().map(|call| tracing::field::display(call.request.clone())),
             http.response.status_code = tracing::field::Empty,
             otel.kind = "server",
         )

@@ -14,6 +14,9 @@ insert into search_term (term, product, weight) select 'grown', printf('prd_0%02
 insert into search_term (term, product, weight) select 'article', printf('prd_0%025d', n), 8 from number;
 insert into search_term (term, product, weight) select '' || n, printf('prd_0%025d', n), 8 from number;
 insert into search_term (term, product, weight) select 'word' || (n % 1009), printf('prd_0%025d', n), 1 from number;
+-- Two words of half of all products each, which meet in ten, the oldest.
+insert into search_term (term, product, weight) select 'even', printf('prd_0%025d', n), 1 from number where n % 2 = 0;
+insert into search_term (term, product, weight) select 'odd', printf('prd_0%025d', n), 1 from number where n % 2 = 1 or n <= 20;
 insert into search_term (term, product, weight) select 'term' || (n / 10), printf('prd_0%025d', n), 1 from number;
 insert into category (id, slug, name, parent, position, version, created_at)
 values ('cat_00000000000000000000000001', 'quarter', 'A quarter', null, 0, 1, 0),
@@ -23,10 +26,12 @@ select printf('prd_0%025d', n), 'cat_00000000000000000000000001' from number whe
 insert into product_category (product, category)
 select printf('prd_0%025d', n), 'cat_00000000000000000000000002' from number where n % ((select max(n) from number) / 10) = 0;
 
+-- Every third was cancelled. That an order is placed and its money given back are true together of the ten oldest alone.
 insert into orders (id, number, buyer, status, payment_status, fulfilment_status, currency, total, step, hold_attempt, accepted,
                     version, lease_until, attempts, created_at, updated_at)
-select printf('ord_0%025d', n), '' || (1000000000 + n * 6700417 % 8999999993), p.id, 'placed', 'paid', 'unfulfilled', 'USD', 900,
-       'done', 1, 0, 3, 0, 0, 1700000000000000 + n * 1000, 1700000000000000 + n * 1000
+select printf('ord_0%025d', n), '' || (1000000000 + n * 6700417 % 8999999993), p.id, iif(n % 3 = 2 and n > 10, 'cancelled', 'placed'),
+       iif(n % 3 = 2 or n <= 10, 'voided', 'paid'), 'unfulfilled', 'USD', 900, 'done', 1, 0, 3, 0, 0, 1700000000000000 + n * 1000,
+       1700000000000000 + n * 1000
 from number join person p on p.k = n % 20;
 insert into order_line (order_id, position, sku, product, title, supplier, quantity, unit_price, total)
 select printf('ord_0%025d', n), 0, 'GRW-' || n, printf('prd_0%025d', n), 'Grown article ' || n, null, 1, 900, 900 from number;

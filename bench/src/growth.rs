@@ -74,9 +74,14 @@ fn measure(bench: &mut Bench, shop: &Shop, size: u32) -> anyhow::Result<Vec<Load
         ("search, word of all", listed("q=grown")),
         ("search, word of all, cheapest", listed("q=grown&sort=price")),
         ("search, word of all, category of a quarter", listed("q=grown&category=quarter")),
+        ("search, two words that hardly meet", listed("q=even+odd")),
         ("own orders", asking(buyers.clone(), |_| "/v1/orders?limit=25".to_owned())),
         ("own orders by status", asking(buyers, |_| "/v1/orders?status=placed&payment_status=paid".to_owned())),
         ("orders by status", of_staff("/v1/admin/orders?status=placed&limit=25")),
+        (
+            "orders by two statuses that hardly meet",
+            of_staff("/v1/admin/orders?status=placed&payment_status=voided&limit=25"),
+        ),
         (
             "orders of a rare SKU",
             by_staff(|random| format!("/v1/admin/orders?status=placed&sku=GRW-{}", 1 + random % 1_000)),
@@ -87,6 +92,10 @@ fn measure(bench: &mut Bench, shop: &Shop, size: u32) -> anyhow::Result<Vec<Load
         (
             "movements of a SKU",
             by_staff(|random| format!("/v1/admin/stock/movements?kind=commit&sku=GRW-{}", 1 + random % 1_000)),
+        ),
+        (
+            "movements of a kind at a place",
+            of_staff("/v1/admin/stock/movements?kind=adjust&location=loc_00000000000000000000000000"),
         ),
         ("stock that is not low", of_staff("/v1/admin/stock?below_threshold=false")),
         (

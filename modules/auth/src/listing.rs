@@ -1,10 +1,11 @@
 //! Lists of users, for staff.
 
 use diesel::dsl::{exists, not};
-use emporium_auth_api::User;
-use emporium_database::Db;
+use emporium_auth_api::{AuthError, User};
 use emporium_database::prelude::*;
-use emporium_kernel::{Page, Role, Window};
+use emporium_database::scan::{self, Scan};
+use emporium_database::{Db, Failure};
+use emporium_kernel::{Cursor, Page, Role, Window};
 
 use crate::Done;
 use crate::schema::{user_roles, users};
@@ -44,7 +45,7 @@ enum Begin {
 impl Begin {
     fn of(db: &mut Db, filter: &UserFilter) -> Done<Self> {
         if let Some(begin) = &filter.email {
-            let alike = users::table.filter(users::email.ge(begin).and(users::email.lt(end(begin))));
+            let alike = users::table.filter(users::email.ge(begin).and(users::email.lt(beyond(begin))));
             let beyond: Option<String> = alike.select(users::email).offset(FEW).first(db).optional()?;
             if beyond.is_none() {
                 return Ok(Self::Email);
@@ -61,40 +62,84 @@ impl Begin {
     }
 }
 
-fn end(begin: &str) -> String {
+fn beyond(begin: &str) -> String {
     format!("{begin}{LAST}")
 }
 
+/// Users, newest first.
+struct Listing<'a> {
+    filter: &'a UserFilter,
+    begin: Begin,
+}
+
+/// A moment and an id.
+type Place = (i64, String);
+
+type Users<'q> = users::BoxedQuery<'q, Backend>;
+
 /// A page of users, newest first.
 pub(crate) fn list(db: &mut Db, filter: &UserFilter, window: &Window) -> Done<Page<User>> {
-    let from = Begin::of(db, filter)?;
-    let mut query = users::table.select(COLUMNS).into_boxed::<Backend>();
-    if let Some(begin) = &filter.email {
-        query = match from {
-            Begin::Email => query.filter(users::email.ge(begin).and(users::email.lt(end(begin)))),
-            _ => query.filter(not(users::email.lt(begin)).and(not(users::email.ge(end(begin))))),
-        };
+    let listing = Listing { filter, begin: Begin::of(db, filter)? };
+    let after = window.after.as_ref().map(|Cursor(place)| place.clone());
+    let Page { data, next_cursor, total } = scan::page(db, &listing, window.limit, after)?;
+    Ok(Page { data: with_roles(db, data)?, next_cursor, total })
+}
+
+impl Listing<'_> {
+    /// The index of all users, or of those who may or may not log in, between two places. The first condition alone enters
+    /// the index; the second leaves out what is of that moment and beyond the place.
+    fn index<'q>(&'q self, after: Option<&'q Place>, until: Option<&'q Place>) -> Users<'q> {
+        let mut query = users::table.order((users::created_at.desc(), users::id.desc())).into_boxed::<Backend>();
+        if let Some(disabled) = self.filter.disabled.map(i32::from) {
+            query = match self.begin {
+                Begin::Newest => query.filter(users::disabled.eq(disabled)),
+                Begin::Email | Begin::Role => query.filter(not(users::disabled.ne(disabled))),
+            };
+        }
+        if let Some((at, id)) = after {
+            query = query.filter(users::created_at.le(at).and(users::created_at.lt(at).or(users::id.lt(id))));
+        }
+        if let Some((at, id)) = until {
+            query = query.filter(users::created_at.ge(at).and(users::created_at.gt(at).or(users::id.ge(id))));
+        }
+        query
     }
-    if let Some(role) = filter.role {
-        let having = user_roles::table.filter(user_roles::role.eq(role.name()));
-        query = match from {
-            Begin::Role => query.filter(users::id.eq_any(having.select(user_roles::user_id))),
-            _ => query.filter(exists(having.filter(user_roles::user_id.eq(users::id)))),
-        };
+}
+
+impl Scan for Listing<'_> {
+    type Row = Row;
+    type Place = Place;
+    type Error = Failure<AuthError>;
+
+    fn asks(&self) -> bool {
+        let UserFilter { email, role, .. } = self.filter;
+        matches!(self.begin, Begin::Newest) && (email.is_some() || role.is_some())
     }
-    if let Some(disabled) = filter.disabled.map(i32::from) {
-        query = match from {
-            Begin::Newest => query.filter(users::disabled.eq(disabled)),
-            _ => query.filter(not(users::disabled.ne(disabled))),
-        };
+
+    fn place(&self, row: &Row) -> Place {
+        (row.4, row.0.clone())
     }
-    if let Some(after) = &window.after {
-        // The first condition alone enters the index; the second leaves out what was seen of that instant.
-        let (at, id) = (after.0.0, after.0.1.clone());
-        query = query.filter(users::created_at.le(at).and(users::created_at.lt(at).or(users::id.lt(id))));
+
+    fn end(&self, db: &mut Db, after: Option<&Place>, rows: i64) -> Done<Option<Place>> {
+        let index = self.index(after, None).select((users::created_at, users::id)).offset(rows - 1);
+        Ok(diesel::RunQueryDsl::first(index, db).optional()?)
     }
-    let newest = query.order((users::created_at.desc(), users::id.desc())).limit(window.limit.probe());
-    let rows: Vec<Row> = diesel::RunQueryDsl::load(newest, db)?;
-    let users = with_roles(db, rows)?;
-    Ok(Page::of(users, window.limit, |user| (user.created_at.micros(), user.id.clone())))
+
+    fn rows(&self, db: &mut Db, after: Option<&Place>, until: Option<&Place>, most: i64) -> Done<Vec<Row>> {
+        let mut query = self.index(after, until);
+        if let Some(begin) = &self.filter.email {
+            query = match self.begin {
+                Begin::Email => query.filter(users::email.ge(begin).and(users::email.lt(beyond(begin)))),
+                _ => query.filter(not(users::email.lt(begin)).and(not(users::email.ge(beyond(begin))))),
+            };
+        }
+        if let Some(role) = self.filter.role {
+            let having = user_roles::table.filter(user_roles::role.eq(role.name()));
+            query = match self.begin {
+                Begin::Role => query.filter(users::id.eq_any(having.select(user_roles::user_id))),
+                _ => query.filter(exists(having.filter(user_roles::user_id.eq(users::id)))),
+            };
+        }
+        Ok(diesel::RunQueryDsl::load(query.select(COLUMNS).limit(most), db)?)
+    }
 }

@@ -15,6 +15,7 @@ pub mod outbox;
 mod queue;
 mod readers;
 mod savepoint;
+pub mod scan;
 mod schema;
 mod sqlite;
 mod statement;

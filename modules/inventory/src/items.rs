@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, outbox, refuse};
+use emporium_database::{Db, KeptList, few_lengths, outbox, refuse};
 use emporium_inventory_api::{InventoryError, Registration, Sku};
 use emporium_kernel::{Limit, Page, Timestamp, Window};
 use schemars::JsonSchema;
@@ -68,8 +68,8 @@ fn describe(db: &mut Db, new: &Registration) -> Done<()> {
 pub(crate) fn require(db: &mut Db, skus: &BTreeSet<&str>, supplier: Option<&str>) -> Done<()> {
     let names: Vec<&str> = skus.iter().copied().collect();
     for some in names.chunks(AT_ONCE) {
-        let rows: Vec<(String, Option<String>)> =
-            item::table.filter(item::sku.eq_any(some)).select((item::sku, item::supplier)).load(db)?;
+        let found = item::table.filter(item::sku.eq_any(few_lengths(some))).select((item::sku, item::supplier));
+        let rows: Vec<(String, Option<String>)> = KeptList(found).load(db)?;
         let seen: BTreeMap<String, Option<String>> = rows.into_iter().collect();
         let may = |owner: &Option<String>| supplier.is_none() || owner.as_deref() == supplier;
         if let Some(unknown) = some.iter().find(|sku| !seen.get(**sku).is_some_and(may)) {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use diesel::dsl::not;
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, refuse};
+use emporium_database::{Db, Failure, KeptList, few_lengths, refuse};
 use emporium_inventory_api::{Available, InventoryError, Level, LocationId, Sku};
 use emporium_kernel::{Cursor, Limit, Page};
 use schemars::JsonSchema;
@@ -170,10 +170,12 @@ pub(crate) fn available_at(db: &mut Db, sku: &str) -> Done<Vec<(String, i64)>> {
 pub(crate) fn totals(db: &mut Db, skus: &[&str]) -> Done<BTreeMap<String, i64>> {
     let mut totals = BTreeMap::new();
     for some in skus.chunks(SKUS_AT_ONCE) {
-        let rows: Vec<(String, i64, i64)> = level::table
-            .filter(level::sku.eq_any(some))
-            .select((level::sku, level::on_hand, level::reserved))
-            .load(db)?;
+        let found = level::table.filter(level::sku.eq_any(few_lengths(some))).select((
+            level::sku,
+            level::on_hand,
+            level::reserved,
+        ));
+        let rows: Vec<(String, i64, i64)> = KeptList(found).load(db)?;
         for (sku, on_hand, reserved) in rows {
             *totals.entry(sku).or_insert(0) += on_hand - reserved;
         }
@@ -196,11 +198,11 @@ pub(crate) fn of(db: &mut Db, skus: &[Sku]) -> Done<Vec<Level>> {
     names.dedup();
     let mut levels = Vec::new();
     for some in names.chunks(SKUS_AT_ONCE) {
-        let rows: Vec<(String, String, i64, i64)> = level::table
-            .filter(level::sku.eq_any(some))
+        let found = level::table
+            .filter(level::sku.eq_any(few_lengths(some)))
             .select((level::sku, level::location, level::on_hand, level::reserved))
-            .order((level::sku, level::location))
-            .load(db)?;
+            .order((level::sku, level::location));
+        let rows: Vec<(String, String, i64, i64)> = KeptList(found).load(db)?;
         levels.extend(rows.into_iter().map(level_of));
     }
     Ok(levels)

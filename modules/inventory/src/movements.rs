@@ -1,9 +1,10 @@
 //! Movements: the append-only story of every level.
 
-use diesel::dsl::not;
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
+use emporium_database::scan::{self, Scan};
 use emporium_database::{Db, Failure, outbox};
-use emporium_inventory_api::{LocationId, Sku};
+use emporium_inventory_api::{InventoryError, LocationId, Sku};
 use emporium_kernel::{Cursor, Limit, Newest, Page, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -220,52 +221,151 @@ impl Row {
     }
 }
 
-type Movements = movement::BoxedQuery<'static, Backend>;
+/// So many movements are few.
+const FEW: i64 = 1_000;
 
-/// Compares a column; `hidden` such that SQLite, which does not know how many rows have what value, takes no index of it.
-macro_rules! same {
-    ($query:expr, $column:expr, $value:expr, hidden: $hidden:expr) => {
-        if $hidden { $query.filter(not($column.ne($value))) } else { $query.filter($column.eq($value)) }
-    };
+/// Where a list begins to look. SQLite does not know how many movements have what is asked for, so it is told: the other
+/// conditions are written such that it takes no index for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begin {
+    Cause,
+    Sku,
+    Kind,
+    Location,
+    /// With those of the supplier's SKUs.
+    Supplier,
+    /// With the newest.
+    Newest,
 }
+
+/// Movements, newest first.
+struct Listing<'a> {
+    filter: &'a MovementFilter,
+    /// Whose SKUs, when not everybody's or those of one SKU.
+    supplier: Option<&'a str>,
+    begin: Begin,
+    /// Whether very many may be asked for each that is shown.
+    asks: bool,
+}
+
+type Movements<'q> = movement::BoxedQuery<'q, Backend>;
 
 /// A page of movements, newest first; only those of `supplier`'s SKUs when one is given.
-pub(crate) fn list(db: &mut Db, filter: MovementFilter, supplier: Option<&str>) -> Done<Page<Movement>> {
-    let limit = filter.limit;
-    let rows: Vec<Row> = match (&filter.sku, supplier) {
-        (Some(sku), Some(supplier)) if !items::is_of(db, sku.as_str(), supplier)? => Vec::new(),
-        (None, Some(supplier)) => {
-            let own = item::supplier.eq(supplier.to_owned());
-            narrowed(filter).inner_join(item::table).filter(own).load(db)?
-        }
-        _ => narrowed(filter).load(db)?,
-    };
-    let movements: Vec<Movement> = rows.into_iter().map(Row::read).collect::<Done<_>>()?;
-    Ok(Page::of(movements, limit, |movement| movement.number))
+pub(crate) fn list(db: &mut Db, filter: &MovementFilter, supplier: Option<&str>) -> Done<Page<Movement>> {
+    if let (Some(sku), Some(supplier)) = (&filter.sku, supplier)
+        && !items::is_of(db, sku.as_str(), supplier)?
+    {
+        return Ok(Page { data: Vec::new(), next_cursor: None, total: None });
+    }
+    let listing = Listing::of(db, filter, supplier.filter(|_| filter.sku.is_none()))?;
+    let after = filter.after.as_ref().map(|Cursor(seq)| *seq);
+    let Page { data, next_cursor, total } = scan::page(db, &listing, filter.limit, after)?;
+    let data = data.into_iter().map(Row::read).collect::<Done<_>>()?;
+    Ok(Page { data, next_cursor, total })
 }
 
-/// The movements of a cause or a SKU are few beside those of a place or a kind, so they are looked for first.
-fn narrowed(filter: MovementFilter) -> Movements {
-    let (caused, few) = (filter.cause.is_some(), filter.cause.is_some() || filter.sku.is_some());
-    let mut query = movement::table
-        .select(movement::all_columns)
-        .order(movement::seq.desc())
-        .limit(filter.limit.probe())
-        .into_boxed::<Backend>();
-    if let Some(sku) = filter.sku {
-        query = same!(query, movement::sku, sku.as_str().to_owned(), hidden: caused);
+impl<'a> Listing<'a> {
+    /// Begins with the first part of the filter that leaves few; where none does, with an index of the first there is.
+    fn of(db: &mut Db, filter: &'a MovementFilter, supplier: Option<&'a str>) -> Done<Self> {
+        let parts = [
+            (Begin::Cause, filter.cause.is_some()),
+            (Begin::Sku, filter.sku.is_some()),
+            (Begin::Kind, filter.kind.is_some()),
+            (Begin::Location, filter.location.is_some()),
+            (Begin::Supplier, supplier.is_some()),
+        ];
+        let given: Vec<Begin> = parts.into_iter().filter(|(_, given)| *given).map(|(part, _)| part).collect();
+        let mut listing = Self { filter, supplier, begin: Begin::Newest, asks: false };
+        for part in &given {
+            listing.begin = *part;
+            // One part alone has an index in the order of the list.
+            if (given.len() == 1 && *part != Begin::Supplier) || listing.is_short(db)? {
+                return Ok(listing);
+            }
+        }
+        let begin = given.first().copied().filter(|part| *part != Begin::Supplier);
+        Ok(Self { begin: begin.unwrap_or(Begin::Newest), asks: !given.is_empty(), ..listing })
     }
-    if let Some(location) = filter.location {
-        query = same!(query, movement::location, location.to_string(), hidden: few);
+
+    /// Whether there are few movements where it begins.
+    fn is_short(&self, db: &mut Db) -> Done<bool> {
+        if let (Begin::Supplier, Some(supplier)) = (self.begin, self.supplier) {
+            let items = item::table.filter(item::supplier.eq(supplier)).select(item::sku).offset(FEW);
+            if items.first::<String>(db).optional()?.is_some() {
+                return Ok(false);
+            }
+        }
+        let beyond: Option<i64> = self.index().select(movement::seq).offset(FEW).first(db).optional()?;
+        Ok(beyond.is_none())
     }
-    if let Some(kind) = filter.kind {
-        query = same!(query, movement::kind, kind.name(), hidden: few);
+
+    /// The movements with which it begins, in no order yet.
+    fn index(&self) -> Movements<'_> {
+        let MovementFilter { sku, location, kind, cause, .. } = self.filter;
+        let query = movement::table.into_boxed();
+        match (self.begin, sku, kind, location, cause, self.supplier) {
+            (Begin::Cause, .., Some(cause), _) => query.filter(movement::cause.eq(cause)),
+            (Begin::Sku, Some(sku), ..) => query.filter(movement::sku.eq(sku.as_str())),
+            (Begin::Kind, _, Some(kind), ..) => query.filter(movement::kind.eq(kind.name())),
+            (Begin::Location, _, _, Some(location), ..) => query.filter(movement::location.eq(location.as_str())),
+            (Begin::Supplier, .., Some(supplier)) => {
+                let own = item::table.filter(item::supplier.eq(supplier));
+                query.filter(movement::sku.eq_any(own.select(item::sku)))
+            }
+            _ => query,
+        }
     }
-    if let Some(cause) = filter.cause {
-        query = query.filter(movement::cause.eq(cause));
+
+    /// What of these the filter lets through.
+    fn matching(&self) -> Movements<'_> {
+        let MovementFilter { sku, location, kind, .. } = self.filter;
+        let mut query = self.index();
+        if let Some(sku) = sku.as_ref().filter(|_| self.begin != Begin::Sku) {
+            query = query.filter(not(movement::sku.ne(sku.as_str())));
+        }
+        if let Some(kind) = kind.filter(|_| self.begin != Begin::Kind) {
+            query = query.filter(not(movement::kind.ne(kind.name())));
+        }
+        if let Some(location) = location.as_ref().filter(|_| self.begin != Begin::Location) {
+            query = query.filter(not(movement::location.ne(location.as_str())));
+        }
+        if let Some(supplier) = self.supplier.filter(|_| self.begin != Begin::Supplier) {
+            let own = item::table.filter(item::sku.eq(movement::sku)).filter(not(item::supplier.ne(supplier)));
+            query = query.filter(exists(own));
+        }
+        query
     }
-    if let Some(Cursor(seq)) = filter.after {
-        query = query.filter(movement::seq.lt(seq));
+}
+
+impl Scan for Listing<'_> {
+    type Row = Row;
+    type Place = i64;
+    type Error = Failure<InventoryError>;
+
+    fn asks(&self) -> bool {
+        self.asks
     }
-    query
+
+    fn place(&self, row: &Row) -> i64 {
+        row.seq
+    }
+
+    fn end(&self, db: &mut Db, after: Option<&i64>, rows: i64) -> Done<Option<i64>> {
+        let mut query = self.index().order(movement::seq.desc());
+        if let Some(after) = after {
+            query = query.filter(movement::seq.lt(after));
+        }
+        Ok(query.select(movement::seq).offset(rows - 1).first(db).optional()?)
+    }
+
+    fn rows(&self, db: &mut Db, after: Option<&i64>, until: Option<&i64>, most: i64) -> Done<Vec<Row>> {
+        let mut query = self.matching().order(movement::seq.desc());
+        if let Some(after) = after {
+            query = query.filter(movement::seq.lt(after));
+        }
+        if let Some(until) = until {
+            query = query.filter(movement::seq.ge(until));
+        }
+        Ok(query.select(movement::all_columns).limit(most).load(db)?)
+    }
 }

@@ -56,10 +56,14 @@ async fn fill(house: &House, sql: &'static str) {
     house.stock.database().write::<_, Outage, _>(move |db| Ok(db.batch_execute(sql)?)).await.expect("is written");
 }
 
+/// A filter as it is written in a query.
+fn asked(filter: &[(&str, Option<&str>)]) -> String {
+    filter.iter().filter_map(|(name, value)| value.map(|value| format!("&{name}={value}"))).collect()
+}
+
 /// The rows on all pages, as they follow each other.
 async fn walk(house: &House, token: &str, path: &str, filter: &[(&str, Option<&str>)]) -> Vec<Value> {
-    let asked = filter.iter().filter_map(|(name, value)| value.map(|value| format!("&{name}={value}")));
-    let first = format!("{path}?limit=100{}", asked.collect::<String>());
+    let first = format!("{path}?limit=100{}", asked(filter));
     let (mut rows, mut after) = (Vec::new(), String::new());
     loop {
         let page = house.get(&format!("{first}{after}"), token).await;
@@ -155,5 +159,34 @@ async fn a_long_story_is_told_newest_first_and_to_suppliers_of_their_own_skus_al
                 }
             }
         }
+    }
+}
+
+/// The story goes on to 21,200 with nothing but TEA-3, which is received in the north and reserved at the main location.
+const LATER: &str = "
+    create table number as
+        with recursive up(n) as (select 841 union all select n + 1 from up where n < 21200) select n from up;
+    insert into movement (seq, sku, location, version, kind, delta_on_hand, delta_reserved, on_hand, reserved,
+                          cause_kind, cause, actor, reason, at)
+    select n, 'TEA-3', iif(n % 2 = 0, 'loc_00000000000000000000000001', 'loc_00000000000000000000000000'), n,
+           iif(n % 2 = 0, 'receive', 'reserve'), 1, 0, 1, 0, 'order', 'order-' || n, null, null, 99
+    from number;
+    drop table number;";
+
+/// What is asked for may lie behind more movements than one page looks at: then pages are short until it comes. Of what has
+/// few, the first page is full.
+#[actix_web::test]
+async fn the_beginning_of_a_story_is_found_behind_all_that_came_later() {
+    let house = House::new();
+    fill(&house, STORY).await;
+    fill(&house, LATER).await;
+    let received_at_main = [("location", Some(MAIN)), ("kind", Some("receive"))];
+    let asking: [(&str, MaySee, usize); 2] = [("staff", |_| true, 0), ("supplier", |n| n % 5 < 2, 84)];
+    for (token, may_see, on_the_first_page) in asking {
+        let first = house.get(&format!("/v1/admin/stock/movements?limit=100{}", asked(&received_at_main)), token).await;
+        assert_eq!(first.data().len(), on_the_first_page, "{token}");
+        let rows = walk(&house, token, "/v1/admin/stock/movements", &received_at_main).await;
+        let shown: Vec<i64> = rows.iter().filter_map(|row| row["number"].as_i64()).collect();
+        assert_eq!(shown, told(&received_at_main, may_see), "{token}");
     }
 }

@@ -1,5 +1,5 @@
-//! Lists by cursor: `{"data": […], "next_cursor": "…"}`. A cursor holds the sort key and the id of the last row
-//! seen, so a page costs the same at the start and at the end, and inserts neither repeat nor hide a row.
+//! Lists by cursor: `{"data": […], "next_cursor": "…"}`. A cursor holds the sort key and the id of the last row that was
+//! shown or looked at, so a page costs the same at the start and at the end, and inserts neither repeat nor hide a row.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,11 +15,13 @@ pub const MOST_COUNTED: i64 = 10_000;
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Page<T> {
-    /// The rows.
+    /// The rows. A page may have fewer than asked for, or none, before the end: where a filter leaves few of very many, or a
+    /// search by relevance goes on to what is ranked next.
     pub data: Vec<T>,
-    /// Send it as `after` for the next page; `null` at the end.
+    /// Send it as `after` for the next page; `null` at the end, and only there.
     pub next_cursor: Option<String>,
-    /// How many there are in all, when `include=total` asked for it; 10,000 for so many and any more.
+    /// How many there are in all, when `include=total` asked for it; 10,000 for so many and any more. Left out where
+    /// that would take too long: where a filter leaves fewer than that of the first 50,000 rows, and more rows follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<i64>,
 }

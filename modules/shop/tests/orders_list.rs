@@ -8,13 +8,15 @@ use emporium_kernel::Outage;
 
 const BUYER: &str = "customer-ada";
 const ORDERS: i64 = 3_300;
+/// More than one page looks at.
+const VERY_MANY: i64 = 10_800;
 
 /// Orders with the ids and moments of their numbers, three at each moment. Every tenth was cancelled and its money given
 /// back; every hundredth is Ada's; all have a pen, every third an ink, and every five hundredth a globe.
-fn many() -> String {
+fn many(orders: i64) -> String {
     format!(
         "create table number as
-             with recursive counted(n) as (select 1 union all select n + 1 from counted where n < {ORDERS}) select n from counted;
+             with recursive counted(n) as (select 1 union all select n + 1 from counted where n < {orders}) select n from counted;
          insert into orders (id, number, buyer, status, payment_status, fulfilment_status, currency, total, step, hold_attempt,
                              accepted, version, lease_until, attempts, created_at, updated_at)
          select printf('ord_0%025d', n), '' || (1000000000 + n), case n % 100 when 0 then '{ada}' else 'usr_' || n end,
@@ -36,7 +38,7 @@ fn many() -> String {
 async fn staff_see_all_orders_that_a_filter_leaves_newest_first() {
     let world = World::new();
     let app = world.app().await;
-    world.shop.database().write::<_, Outage, _>(|db| Ok(db.batch_execute(&many())?)).await.expect("is written");
+    world.shop.database().write::<_, Outage, _>(|db| Ok(db.batch_execute(&many(ORDERS))?)).await.expect("is written");
     let ada = format!("customer={}", user(BUYER));
     type Filter = (String, fn(i64) -> bool);
     let filters: [Filter; 12] = [
@@ -60,5 +62,29 @@ async fn staff_see_all_orders_that_a_filter_leaves_newest_first() {
         assert!(pages.iter().all(|page| page.body["total"] == expected.len()), "{filter}");
         let shown: Vec<&str> = pages.iter().flat_map(|page| page.column("number")).collect();
         assert_eq!(shown, expected, "{filter}");
+    }
+}
+
+/// What a filter leaves may lie behind more orders than one page looks at: then pages are short until it comes.
+#[actix_web::test]
+async fn the_few_oldest_orders_that_two_statuses_leave_are_found_behind_all_others() {
+    let world = World::new();
+    let app = world.app().await;
+    let refunded =
+        "update orders set payment_status = 'refunded' where id <= printf('ord_0%025d', 150) or status = 'cancelled'";
+    let sql = format!("{}{refunded};", many(VERY_MANY));
+    world.shop.database().write::<_, Outage, _>(move |db| Ok(db.batch_execute(&sql)?)).await.expect("is written");
+    for filter in [
+        "status=placed&payment_status=refunded",
+        "sku=PEN&status=placed&payment_status=refunded&from=1970-01-01T00:00:00Z",
+    ] {
+        let expected: Vec<String> =
+            (1..=150).rev().filter(|n| n % 10 != 0).map(|n| (1_000_000_000 + n).to_string()).collect();
+        let pages = app.pages(&format!("/v1/admin/orders?{filter}&include=total")).await;
+        let rows: Vec<usize> = pages.iter().map(|page| page.column("number").len()).collect();
+        assert_eq!(rows, [0, 100, 35], "{filter}");
+        let shown: Vec<&str> = pages.iter().flat_map(|page| page.column("number")).collect();
+        assert_eq!(shown, expected, "{filter}");
+        assert_eq!(pages[0].body["total"], 135, "{filter}");
     }
 }

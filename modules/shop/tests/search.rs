@@ -185,9 +185,118 @@ async fn a_word_of_very_many_products_still_finds_the_ones_that_a_filter_leaves(
     assert_eq!((cheapest.column("title"), &cheapest.body["total"]), (titles, &json!(6_000)));
     let next = cheapest.text("/next_cursor");
     assert_eq!(list(&format!("&sort=price&after={next}")).await.expect(200).column("title")[0], "Mug 11497");
-    assert_eq!(list("").await.expect(200).body["total"], 1_000, "so many are ranked, and what is not sold hides none");
+    assert_eq!(list("").await.expect(200).body["total"], 6_000);
     let none = get("/v1/products?q=mug%20cup&sort=price").to(&app).await.expect(200);
     assert!(none.column("title").is_empty());
+}
+
+/// Words of more than half of all mugs: every second is tall, the others are wide, and of the oldest forty all are.
+const TALL_AND_WIDE: &str = "
+    insert into search_term (term, product, weight) select 'tall', id, 8 from product where rowid % 2 = 0;
+    insert into search_term (term, product, weight) select 'wide', id, 8 from product where rowid % 2 = 1 or rowid <= 40;
+    insert into search_term (term, product, weight) select 'wider', id, 20 from product where rowid % 10 = 0 and rowid <= 40;";
+
+#[actix_web::test]
+async fn two_words_of_very_many_products_find_all_that_have_both() {
+    let world = World::new();
+    let app = world.app().await;
+    let sql = format!("{MUGS}{TALL_AND_WIDE}");
+    world.shop.database().write::<_, Outage, _>(move |db| Ok(db.batch_execute(&sql)?)).await.expect("is written");
+    let titles = |numbers: Vec<i64>| numbers.into_iter().map(|n| format!("Mug {n}")).collect::<Vec<_>>();
+    let down = titles((1..=20).rev().map(|n| 2 * n).collect());
+    let up = titles((1..=20).map(|n| 2 * n).collect());
+    let wider_first =
+        titles([10, 20, 30, 40].into_iter().chain((1..=20).map(|n| 2 * n).filter(|n| n % 10 != 0)).collect());
+    // By relevance, the heavier ones come first, and then by id.
+    for (sort, expected) in [("-created_at", &down), ("price", &down), ("created_at", &up), ("relevance", &wider_first)]
+    {
+        let pages = app.pages(&format!("/v1/admin/products?q=tall+wide&sort={sort}&include=total")).await;
+        let shown: Vec<&str> = pages.iter().flat_map(|page| page.column("title")).collect();
+        assert_eq!(&shown, expected, "{sort}");
+        assert_eq!(pages[0].body["total"], 20, "{sort}");
+        let first = if sort == "created_at" { 20 } else { 0 };
+        assert_eq!(
+            (pages.len(), pages[0].column("title").len()),
+            (2, first),
+            "{sort}: of 11,500, at most 10,000 are looked at"
+        );
+    }
+}
+
+/// The titles on all pages of a search; `meanwhile` happens after each with the number of titles seen so far.
+async fn all_found(app: &Api, list: &str, token: &str, meanwhile: impl AsyncFn(usize)) -> Vec<String> {
+    let (mut shown, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = get(&format!("{list}{after}")).by(token).to(app).await.expect(200);
+        shown.extend(page.column("title").into_iter().map(ToOwned::to_owned));
+        let Some(cursor) = page.body["next_cursor"].as_str() else { return shown };
+        after = format!("&after={cursor}");
+        meanwhile(shown.len()).await;
+    }
+}
+
+/// All that a search for mugs shows while something happens to them.
+#[expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
+async fn all_mugs_while(meanwhile: &str) -> Vec<String> {
+    let world = World::new();
+    let app = world.app().await;
+    let run = async |sql: String| {
+        let database = world.shop.database();
+        database.write::<_, Outage, _>(move |db| Ok(db.batch_execute(&sql)?)).await.expect("is written");
+    };
+    // Three of the newest are not sold at first, so that the first thousand ends with 10,498. That one is ranked last of them;
+    // of those that follow one would be ranked first and one last.
+    run(format!(
+        "{MUGS}update product set status = 'draft' where slug in ('mug-11300', 'mug-11301', 'mug-11302');
+         update search_term set weight = 1 where product in (printf('prd_0%025d', 10498), printf('prd_0%025d', 10496));
+         update search_term set weight = 50 where product = printf('prd_0%025d', 10497);"
+    ))
+    .await;
+    all_found(&app, "/v1/products?q=mug&limit=100", "staff", async |seen| {
+        if seen == 500 {
+            add(&app, "Mug of today", "TODAY", json!({})).await;
+            run(meanwhile.to_owned()).await;
+        }
+    })
+    .await
+}
+
+/// What is ranked together stays together: neither mugs that come nor those that go move the others to where they were
+/// shown already, or are not shown any more.
+#[actix_web::test]
+async fn all_that_a_common_word_finds_is_shown_once_though_mugs_come_and_go() {
+    type Sold = fn(i64) -> bool;
+    let changes: [(&str, Sold); 2] = [
+        ("update product set status = 'active' where status = 'draft'", |_| true),
+        ("update product set status = 'archived' where slug in ('mug-11499', 'mug-11500')", |n| {
+            n < 11_499 && !(11_300..=11_302).contains(&n)
+        }),
+    ];
+    for (meanwhile, sold) in changes {
+        let mut expected: Vec<String> = (5_501..=11_500).filter(|n| sold(*n)).map(|n| format!("Mug {n}")).collect();
+        let mut shown = all_mugs_while(meanwhile).await;
+        expected.sort();
+        shown.sort();
+        assert_eq!(shown, expected, "{meanwhile}");
+    }
+}
+
+/// Mugs of half of the shop each, and some that are both: thirty in the middle, and five among the oldest that match better.
+const BOTH: &str = "
+    insert into search_term (term, product, weight) select 'tall', id, 8 from product where rowid % 2 = 0;
+    insert into search_term (term, product, weight)
+    select 'wide', id, 8 from product where rowid % 2 = 1 or rowid between 6400 and 6459;
+    insert into search_term (term, product, weight) select 'wide', id, 50 from product where rowid <= 10 and rowid % 2 = 0;";
+
+#[actix_web::test]
+async fn better_matches_are_not_lost_behind_the_products_that_a_page_looks_at() {
+    let world = World::new();
+    let app = world.app().await;
+    let sql = format!("{MUGS}{BOTH}");
+    world.shop.database().write::<_, Outage, _>(move |db| Ok(db.batch_execute(&sql)?)).await.expect("is written");
+    let shown = all_found(&app, "/v1/admin/products?q=tall+wide&limit=25", "staff", async |_| {}).await;
+    let expected = (0..30).map(|n| 6_400 + 2 * n).chain((1..=5).map(|n| 2 * n));
+    assert_eq!(shown, expected.map(|n| format!("Mug {n}")).collect::<Vec<_>>());
 }
 
 /// Whatever of a filter leaves few products or many: every page shows what it lets through, once and in order.

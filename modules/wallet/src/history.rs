@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use diesel::prelude::*;
-use emporium_database::Db;
+use emporium_database::scan::{Scan, Scanned, scan};
+use emporium_database::{Db, Failure};
 use emporium_kernel::{Currency, Cursor, Limit, Money, Page, Timestamp};
-use emporium_wallet_api::TransferId;
+use emporium_wallet_api::{TransferId, WalletError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -139,63 +140,126 @@ impl Row {
     }
 }
 
-/// One page. Each account is a stream in the order of its own versions, and the streams are merged by time.
+/// The entries of one account, by its own versions: what is not shown yet.
+struct Stream {
+    currency: Currency,
+    rows: VecDeque<Row>,
+    /// Behind which entry the account goes on after these rows.
+    next: Option<Place>,
+}
+
+/// The place of an entry in its account: its version, and when it was written.
+type Place = (i64, i64);
+
+impl Stream {
+    /// Behind which entry nothing is known of what comes next.
+    fn end(&self) -> Option<Place> {
+        self.next.filter(|_| self.rows.is_empty())
+    }
+}
+
+/// One page. Each account is a stream in the order of its own versions, and the streams are merged by time, as far as all
+/// of them are known.
 pub(crate) fn page(db: &mut Db, filter: &Filter) -> Done<Page<Transaction>> {
     let mut wallets = account::of_user(db, &filter.user)?;
     wallets.retain(|(account, _)| filter.currency.is_none_or(|wanted| wanted == account.currency));
     let (mut position, mut streams) = (Position::new(), Vec::new());
     for (account, standing) in wallets {
-        let code = account.currency.code().to_owned();
+        let (currency, code) = (account.currency, account.currency.code().to_owned());
         // An account that was opened after the first page has nothing that belongs behind it.
         let below = filter.after.as_ref().map_or(standing.version + 1, |after| after.get(&code).copied().unwrap_or(0));
         position.insert(code, below);
-        streams.push((account.currency, entries(db, &account, below, filter)?));
+        let entries = Entries { account: &account, filter };
+        let Scanned { rows, next } = scan(db, &entries, filter.limit.rows(), Some((below, i64::MAX)))?;
+        streams.push(Stream { currency, rows: rows.into(), next });
     }
     let mut rows: Vec<(Currency, Row)> = Vec::new();
     while rows.len() < filter.limit.rows() {
-        let newest = streams.iter_mut().max_by_key(|(_, stream)| stream.front().map(|row| row.created_at));
-        let Some((currency, row)) = newest.and_then(|(currency, stream)| Some((*currency, stream.pop_front()?))) else {
+        let known_since = streams.iter().filter_map(Stream::end).map(|(_, at)| at).max();
+        let is_known = |row: &Row| known_since.is_none_or(|since| row.created_at >= since);
+        let newest = streams.iter_mut().max_by_key(|stream| stream.rows.front().map(|row| row.created_at));
+        let Some((currency, row)) =
+            newest.and_then(|stream| Some((stream.currency, stream.rows.pop_front_if(|row| is_known(row))?)))
+        else {
             break;
         };
         position.insert(currency.code().to_owned(), row.version);
         rows.push((currency, row));
     }
-    let more = streams.iter().any(|(_, stream)| !stream.is_empty());
+    for stream in &streams {
+        if let Some((version, _)) = stream.end() {
+            position.insert(stream.currency.code().to_owned(), version);
+        }
+    }
+    let more = streams.iter().any(|stream| !stream.rows.is_empty() || stream.next.is_some());
     let next_cursor = more.then(|| Cursor::encode(&position));
     Ok(Page { data: named(db, rows)?, next_cursor, total: None })
 }
 
-fn entries(db: &mut Db, of: &Account, below: i64, filter: &Filter) -> Done<VecDeque<Row>> {
-    let mut query = entry::table
-        .inner_join(transfer::table.on(transfer::id.eq(entry::transfer_id)))
-        .filter(entry::account_id.eq(of.id.as_str()))
-        .filter(entry::account_version.lt(below))
-        .select((
-            entry::account_version,
-            entry::side,
-            entry::amount,
-            entry::balance_after,
-            entry::created_at,
-            entry::transfer_id,
-            transfer::reason,
-            transfer::reference,
-            transfer::note,
-            transfer::debit_account,
-            transfer::credit_account,
-        ))
-        .into_boxed();
-    if let Some(kind) = filter.kind {
-        let (reason, side) = kind.parts();
-        query = query.filter(transfer::reason.eq(reason.text())).filter(entry::side.eq(side.text()));
+/// The entries of one account, newest first.
+struct Entries<'a> {
+    account: &'a Account,
+    filter: &'a Filter,
+}
+
+impl Scan for Entries<'_> {
+    type Row = Row;
+    type Place = Place;
+    type Error = Failure<WalletError>;
+
+    fn asks(&self) -> bool {
+        self.filter.kind.is_some() || self.filter.from.is_some() || self.filter.to.is_some()
     }
-    if let Some(from) = filter.from {
-        query = query.filter(entry::created_at.ge(from.micros()));
+
+    fn place(&self, row: &Row) -> Place {
+        (row.version, row.created_at)
     }
-    if let Some(to) = filter.to {
-        query = query.filter(entry::created_at.lt(to.micros()));
+
+    fn end(&self, db: &mut Db, after: Option<&Place>, rows: i64) -> Done<Option<Place>> {
+        let mut query = entry::table.filter(entry::account_id.eq(self.account.id.as_str())).into_boxed();
+        if let Some((version, _)) = after {
+            query = query.filter(entry::account_version.lt(version));
+        }
+        let newest = query.select((entry::account_version, entry::created_at)).order(entry::account_version.desc());
+        Ok(newest.offset(rows - 1).first(db).optional()?)
     }
-    let rows: Vec<Row> = query.order(entry::account_version.desc()).limit(filter.limit.probe()).load(db)?;
-    Ok(rows.into())
+
+    fn rows(&self, db: &mut Db, after: Option<&Place>, until: Option<&Place>, most: i64) -> Done<Vec<Row>> {
+        let mut query = entry::table
+            .inner_join(transfer::table.on(transfer::id.eq(entry::transfer_id)))
+            .filter(entry::account_id.eq(self.account.id.as_str()))
+            .select((
+                entry::account_version,
+                entry::side,
+                entry::amount,
+                entry::balance_after,
+                entry::created_at,
+                entry::transfer_id,
+                transfer::reason,
+                transfer::reference,
+                transfer::note,
+                transfer::debit_account,
+                transfer::credit_account,
+            ))
+            .into_boxed();
+        if let Some((version, _)) = after {
+            query = query.filter(entry::account_version.lt(version));
+        }
+        if let Some((version, _)) = until {
+            query = query.filter(entry::account_version.ge(version));
+        }
+        if let Some(kind) = self.filter.kind {
+            let (reason, side) = kind.parts();
+            query = query.filter(transfer::reason.eq(reason.text())).filter(entry::side.eq(side.text()));
+        }
+        if let Some(from) = self.filter.from {
+            query = query.filter(entry::created_at.ge(from.micros()));
+        }
+        if let Some(to) = self.filter.to {
+            query = query.filter(entry::created_at.lt(to.micros()));
+        }
+        Ok(query.order(entry::account_version.desc()).limit(most).load(db)?)
+    }
 }
 
 /// The rows as they are shown, with the owners of the accounts on the other side.

@@ -170,3 +170,41 @@ proptest! {
         actix_web::rt::System::new().block_on(read_beside_others(limit, &before, &meanwhile));
     }
 }
+
+/// Ada's account in dollars takes part in ten thousand orders and some more.
+const ORDERS: &str = "
+    create table number as
+        with recursive up(n) as (select 1 union all select n + 1 from up where n < 10400) select n from up;
+    insert into transfer (id, kind, debit_account, amount, currency, pending_id, reason, reference, outcome, actor, created_at)
+    select printf('trf_0%025d', n), 'capture', a.id, 1, 'USD', null, 'order', printf('ord_0%025d', n), 'posted', 'saga',
+           a.created_at + 9000000 + n
+    from number join account a on a.owner <> '' and a.currency = 'USD';
+    insert into entry (account_id, account_version, transfer_id, side, amount, balance_after, held_after, created_at)
+    select a.id, a.version + n, printf('trf_0%025d', n), 'debit', 1, 0, 0, a.created_at + 9000000 + n
+    from number join account a on a.owner <> '' and a.currency = 'USD';
+    update account set version = version + 10400 where owner <> '' and currency = 'USD';
+    drop table number;";
+
+/// What is asked for may lie behind more entries than one page looks at. Then pages are short until it comes, and nothing
+/// of another currency comes before it that is older.
+#[actix_web::test]
+async fn what_was_given_long_ago_is_found_behind_all_orders_and_in_the_order_of_time() {
+    let bank = Bank::new();
+    for (currency, key) in [("EUR", "first-gift"), ("USD", "second-gift")] {
+        let body = json!({"amount": {"amount": 5, "currency": currency}, "reason": "a present"});
+        let path = format!("/v1/admin/wallets/{}/credit", id("ada"));
+        assert_eq!(bank.post("staff", &path, key, body).await.status, 201);
+        bank.hand.advance(Duration::from_secs(1));
+    }
+    bank.meddle(ORDERS);
+    let (mut pages, mut after): (Vec<Vec<String>>, _) = (Vec::new(), String::new());
+    loop {
+        let page = bank.get("ada", &format!("/v1/wallet/transactions?kind=credit{after}")).await;
+        let data = page.body["data"].as_array().expect("a list");
+        pages.push(data.iter().map(|row| row["amount"]["currency"].as_str().expect("a code").to_owned()).collect());
+        let Some(cursor) = page.body["next_cursor"].as_str() else { break };
+        after = format!("&after={cursor}");
+    }
+    let expected: [Vec<String>; 2] = [vec![], vec!["USD".to_owned(), "EUR".to_owned()]];
+    assert_eq!(pages, expected);
+}

@@ -27,6 +27,8 @@ create table if not exists product (
     key product_by_title (status, title, id),
     key product_by_price (status, price_from, id),
     key product_by_supplier (supplier, created_at, id),
+    key product_by_supplier_title (supplier, title, id),
+    key product_by_supplier_price (supplier, price_from, id),
     key product_all_by_created (created_at, id),
     key product_all_by_title (title, id),
     key product_all_by_price (price_from, id),

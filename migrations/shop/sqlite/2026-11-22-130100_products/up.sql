@@ -28,6 +28,8 @@ create index product_by_created on product (status, created_at, id);
 create index product_by_title on product (status, title, id);
 create index product_by_price on product (status, price_from, id);
 create index product_by_supplier on product (supplier, created_at, id);
+create index product_by_supplier_title on product (supplier, title, id) where supplier is not null;
+create index product_by_supplier_price on product (supplier, price_from, id) where supplier is not null;
 create index product_all_by_created on product (created_at, id);
 create index product_all_by_title on product (title, id);
 create index product_all_by_price on product (price_from, id);

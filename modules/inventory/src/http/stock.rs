@@ -151,7 +151,7 @@ pub(super) async fn movements(
     Query(filter): Query<MovementFilter>,
 ) -> Result<ServedPage<Movement>, Problem> {
     let supplier = seller.supplier().map(str::to_owned);
-    let page = stock.database.read(move |db| movements::list(db, filter, supplier.as_deref())).await?;
+    let page = stock.database.read(move |db| movements::list(db, &filter, supplier.as_deref())).await?;
     Ok(Answer::new(page))
 }
 

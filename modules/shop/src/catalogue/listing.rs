@@ -1,17 +1,21 @@
 //! Lists of products: filtered, sorted, and in pages that neither skip nor repeat a row.
 
+mod relevance;
 mod scope;
 
+use std::cmp::Ordering;
+
 use diesel::prelude::*;
-use emporium_database::Db;
+use emporium_database::scan::{self, Counted, Scan};
+use emporium_database::{Db, Failure};
 use emporium_kernel::{Cursor, FieldError, Limit, Page, Problem};
 use emporium_shop_api::ProductId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::scope::Scope;
-use super::search::Matches;
+use self::scope::{Products, Scope};
 use super::{Product, Status, load};
+use crate::ShopError;
 use crate::error::Done;
 use crate::schema::product;
 
@@ -42,16 +46,23 @@ pub(crate) enum Sort {
 }
 
 /// What a row is sorted by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Key {
     /// A price, a time or a weight.
     Number(i64),
     /// A title.
     Text(String),
+    /// A weight among the products that are ranked together: where they begin and, unless it is the end, where they end.
+    Ranked(i64, Moment, Option<Moment>),
+    /// Where the products begin that are ranked together next.
+    Behind(Moment),
 }
 
-/// Where a page begins: the order it belongs to, and key and id of the last row seen.
+/// A place among products by age: a time of creation and an id.
+pub(crate) type Moment = (i64, String);
+
+/// Where a page begins: the order it belongs to, and key and id of the last row that was shown or looked at.
 pub(crate) type Place = (Sort, Key, String);
 
 /// Which products are listed.
@@ -61,9 +72,9 @@ pub(crate) struct Filter {
     pub q: Option<String>,
     /// Whether they are sold.
     pub status: Option<Status>,
-    /// Those of one supplier; the last one wins when a caller may see only own ones.
+    /// Those of one supplier.
     pub supplier: Option<String>,
-    /// Those of the caller.
+    /// Those of the caller, who may see no others.
     pub own: Option<String>,
     /// Id or slug of a category; its descendants count.
     pub category: Option<String>,
@@ -106,8 +117,21 @@ impl Sort {
         matches!(self, Sort::Title | Sort::TitleDown)
     }
 
+    fn is_by_price(self) -> bool {
+        matches!(self, Sort::Price | Sort::PriceDown)
+    }
+
+    fn is_falling(self) -> bool {
+        matches!(self, Sort::Relevance | Sort::CreatedDown | Sort::TitleDown | Sort::PriceDown)
+    }
+
     fn place(self, (sort, key, id): Place) -> Result<(Key, String), Problem> {
-        let fits = sort == self && matches!(key, Key::Text(_)) == self.is_textual();
+        let fits = sort == self
+            && match key {
+                Key::Number(_) => !self.is_textual(),
+                Key::Text(_) => self.is_textual(),
+                Key::Ranked(..) | Key::Behind(_) => self == Sort::Relevance,
+            };
         if fits { Ok((key, id)) } else { Err(foreign_cursor()) }
     }
 }
@@ -129,89 +153,141 @@ struct Row {
     created_at: i64,
 }
 
+type Columns = (product::id, product::title, product::price_from, product::created_at);
+
+const COLUMNS: Columns = (product::id, product::title, product::price_from, product::created_at);
+
 /// A page of products, completed.
 pub(crate) fn page(db: &mut Db, filter: &Filter, part: &Part) -> Done<Page<Product>> {
-    let Some(scope) = Scope::of(db, filter, part)? else {
+    let Some(scope) = Scope::of(db, filter, part.sort)? else {
         return Ok(Page { data: Vec::new(), next_cursor: None, total: part.total.then_some(0) });
     };
-    let mut page = match (&scope.matches, part.sort) {
-        (Some(matches), Sort::Relevance) => by_relevance(db, &scope, matches, part)?,
-        _ => by_column(db, &scope, part)?,
+    let mut page = match part.sort {
+        Sort::Relevance => relevance::page(db, &scope, part)?,
+        sort => {
+            let after = part.after.clone().map(|(key, id)| (sort, key, id));
+            scan::page(db, &Listing { scope: &scope, sort }, part.limit, after)?.map(|row| row.id)
+        }
     };
-    if part.total && page.total.is_none() {
-        page.total = Some(scope.counted(db)?);
+    if part.total {
+        let sort = if part.sort == Sort::Relevance { Sort::CreatedDown } else { part.sort };
+        page.total = scan::total(db, &Listing { scope: &scope, sort })?;
     }
     let ids: Vec<ProductId> = page.data.into_iter().map(ProductId::stored).collect();
     Ok(Page { data: load::by_ids(db, &ids)?, next_cursor: page.next_cursor, total: page.total })
 }
 
-/// Narrows a query to what follows a place in the order of a column and the id. The first comparison alone lets the
-/// index be entered at that place.
+/// Products in the order of a column.
+struct Listing<'a> {
+    scope: &'a Scope<'a>,
+    sort: Sort,
+}
+
+/// Puts a query into the order of a column and the id, and bounds it: behind a place, and no later than another. The first
+/// comparison with a place alone lets the index be entered there.
 macro_rules! ordered {
-    ($query:expr, $column:expr, up, $after:expr) => {{
-        let query = $query.order(($column.asc(), product::id.asc()));
-        match $after {
-            None => query,
-            Some((key, id)) => query.filter($column.ge(key).and($column.gt(key).or(product::id.gt(id)))),
+    ($query:expr, $column:expr, up, $after:expr, $until:expr) => {{
+        let mut query = $query.order(($column.asc(), product::id.asc()));
+        if let Some((key, id)) = $after {
+            query = query.filter($column.ge(key.clone()).and($column.gt(key).or(product::id.gt(id))));
         }
+        if let Some((key, id)) = $until {
+            query = query.filter($column.le(key.clone()).and($column.lt(key).or(product::id.le(id))));
+        }
+        query
     }};
-    ($query:expr, $column:expr, down, $after:expr) => {{
-        let query = $query.order(($column.desc(), product::id.desc()));
-        match $after {
-            None => query,
-            Some((key, id)) => query.filter($column.le(key).and($column.lt(key).or(product::id.lt(id)))),
+    ($query:expr, $column:expr, down, $after:expr, $until:expr) => {{
+        let mut query = $query.order(($column.desc(), product::id.desc()));
+        if let Some((key, id)) = $after {
+            query = query.filter($column.le(key.clone()).and($column.lt(key).or(product::id.lt(id))));
         }
+        if let Some((key, id)) = $until {
+            query = query.filter($column.ge(key.clone()).and($column.gt(key).or(product::id.ge(id))));
+        }
+        query
     }};
 }
 
-fn by_column(db: &mut Db, scope: &Scope<'_>, part: &Part) -> Done<Page<String>> {
-    let number = part.after.as_ref().and_then(|(key, id)| match key {
-        Key::Number(number) => Some((*number, id.as_str())),
-        Key::Text(_) => None,
-    });
-    let text = part.after.as_ref().and_then(|(key, id)| match key {
-        Key::Text(text) => Some((text.as_str(), id.as_str())),
-        Key::Number(_) => None,
-    });
-    let query = scope.query();
-    let query = match part.sort {
-        Sort::Relevance | Sort::CreatedDown => ordered!(query, product::created_at, down, number),
-        Sort::Created => ordered!(query, product::created_at, up, number),
-        Sort::Title => ordered!(query, product::title, up, text),
-        Sort::TitleDown => ordered!(query, product::title, down, text),
-        Sort::Price => ordered!(query, product::price_from, up, number),
-        Sort::PriceDown => ordered!(query, product::price_from, down, number),
-    };
-    let columns = (product::id, product::title, product::price_from, product::created_at);
-    let rows: Vec<Row> = query.limit(part.limit.probe()).select(columns).load(db)?;
-    let page = Page::of(rows, part.limit, |row| -> Place {
-        let key = match part.sort {
+fn numbered(place: Option<Place>) -> Option<(i64, String)> {
+    place.and_then(|(_, key, id)| if let Key::Number(number) = key { Some((number, id)) } else { None })
+}
+
+fn titled(place: Option<Place>) -> Option<(String, String)> {
+    place.and_then(|(_, key, id)| if let Key::Text(title) = key { Some((title, id)) } else { None })
+}
+
+impl Listing<'_> {
+    /// In order, behind a place and no later than another, and within the prices that the filter gives.
+    fn ordered<'q>(&self, query: Products<'q>, after: Option<&Place>, until: Option<&Place>) -> Products<'q> {
+        let (start, end) = self.prices();
+        let after = after.cloned().into_iter().chain(start).max_by(|a, b| self.compare(a, b));
+        let until = until.cloned().into_iter().chain(end).min_by(|a, b| self.compare(a, b));
+        match self.sort {
+            Sort::Relevance | Sort::CreatedDown => {
+                ordered!(query, product::created_at, down, numbered(after), numbered(until))
+            }
+            Sort::Created => ordered!(query, product::created_at, up, numbered(after), numbered(until)),
+            Sort::Title => ordered!(query, product::title, up, titled(after), titled(until)),
+            Sort::TitleDown => ordered!(query, product::title, down, titled(after), titled(until)),
+            Sort::Price => ordered!(query, product::price_from, up, numbered(after), numbered(until)),
+            Sort::PriceDown => ordered!(query, product::price_from, down, numbered(after), numbered(until)),
+        }
+    }
+
+    /// The places before the first and behind the last product of the prices that the filter gives; `~` sorts after all that
+    /// an id has.
+    fn prices(&self) -> (Option<Place>, Option<Place>) {
+        let (lowest, highest) = self.scope.prices(self.sort);
+        let low = lowest.map(|price| (self.sort, Key::Number(price), String::new()));
+        let high = highest.map(|price| (self.sort, Key::Number(price), "~".to_owned()));
+        if self.sort.is_falling() { (high, low) } else { (low, high) }
+    }
+
+    /// Which of two places comes first.
+    fn compare(&self, (_, a_key, a_id): &Place, (_, b_key, b_id): &Place) -> Ordering {
+        let ordering = (a_key, a_id).cmp(&(b_key, b_id));
+        if self.sort.is_falling() { ordering.reverse() } else { ordering }
+    }
+}
+
+impl Scan for Listing<'_> {
+    type Row = Row;
+    type Place = Place;
+    type Error = Failure<ShopError>;
+
+    fn asks(&self) -> bool {
+        self.scope.asks(self.sort)
+    }
+
+    fn place(&self, row: &Row) -> Place {
+        let key = match self.sort {
             Sort::Title | Sort::TitleDown => Key::Text(row.title.clone()),
             Sort::Price | Sort::PriceDown => Key::Number(row.price_from),
             Sort::Relevance | Sort::Created | Sort::CreatedDown => Key::Number(row.created_at),
         };
-        (part.sort, key, row.id.clone())
-    });
-    Ok(page.map(|row| row.id))
+        (self.sort, key, row.id.clone())
+    }
+
+    fn end(&self, db: &mut Db, after: Option<&Place>, rows: i64) -> Done<Option<Place>> {
+        let query = self.ordered(self.scope.index(), after, None);
+        let row: Option<Row> = query.select(COLUMNS).offset(rows - 1).first(db).optional()?;
+        Ok(row.map(|row| self.place(&row)))
+    }
+
+    fn rows(&self, db: &mut Db, after: Option<&Place>, until: Option<&Place>, most: i64) -> Done<Vec<Row>> {
+        let query = self.ordered(self.scope.query(self.sort), after, until);
+        Ok(query.limit(most).select(COLUMNS).load(db)?)
+    }
 }
 
-/// The best match first, and by id where they are equal. The matches are bounded in number, so they are sorted here.
-fn by_relevance(db: &mut Db, scope: &Scope<'_>, matches: &Matches, part: &Part) -> Done<Page<String>> {
-    let ids: Vec<String> = match scope.sifted {
-        true => matches.weights.keys().cloned().collect(),
-        false => scope.query().select(product::id).load(db)?,
-    };
-    let total = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-    let weight = |id: &String| std::cmp::Reverse(matches.weights.get(id).copied().unwrap_or(0));
-    let mut rows: Vec<_> = ids.into_iter().map(|id| (weight(&id), id)).collect();
-    if let Some((Key::Number(key), id)) = &part.after {
-        let seen = (std::cmp::Reverse(*key), id.clone());
-        rows.retain(|row| *row > seen);
+impl Counted for Listing<'_> {
+    fn reaches(&self, db: &mut Db, until: Option<&Place>, rows: i64) -> Done<bool> {
+        let query = self.ordered(self.scope.query(self.sort), None, until);
+        let last: Option<String> = query.select(product::id).offset(rows - 1).first(db).optional()?;
+        Ok(last.is_some())
     }
-    rows.sort();
-    rows.truncate(part.limit.rows() + 1);
-    let page = Page::of(rows, part.limit, |(weight, id)| -> Place { (part.sort, Key::Number(weight.0), id.clone()) });
-    let mut page = page.map(|(_, id)| id);
-    page.total = part.total.then_some(total);
-    Ok(page)
+
+    fn count(&self, db: &mut Db) -> Done<i64> {
+        Ok(self.scope.counted(self.sort).count().get_result(db)?)
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure};
+use emporium_database::{Db, Failure, KeptList, few_lengths};
 use emporium_inventory_api::Sku;
 use emporium_kernel::Timestamp;
 use emporium_shop_api::ProductId;
@@ -57,7 +57,8 @@ struct SkuRow {
 
 /// Products in the order of `ids`; unknown ones are left out.
 pub(crate) fn by_ids(db: &mut Db, ids: &[ProductId]) -> Done<Vec<Product>> {
-    let rows = product::table.filter(product::id.eq_any(ids.iter().map(ProductId::as_str))).load(db)?;
+    let names: Vec<&str> = ids.iter().map(ProductId::as_str).collect();
+    let rows = KeptList(product::table.filter(product::id.eq_any(few_lengths(&names)))).load(db)?;
     let found = complete(db, rows)?;
     let mut found: HashMap<ProductId, Product> = found.into_iter().map(|one| (one.id.clone(), one)).collect();
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
@@ -99,6 +100,7 @@ fn complete(db: &mut Db, rows: Vec<ProductRow>) -> Done<Vec<Product>> {
         return Ok(Vec::new());
     }
     let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let ids = few_lengths(&ids);
     let mut variants = skus_of(db, &ids)?;
     let mut categories = categories_of(db, &ids)?;
     rows.into_iter()
@@ -110,10 +112,12 @@ fn complete(db: &mut Db, rows: Vec<ProductRow>) -> Done<Vec<Product>> {
 }
 
 fn skus_of(db: &mut Db, products: &[&str]) -> Done<HashMap<String, Vec<ProductSku>>> {
-    let rows: Vec<SkuRow> = skus::table
-        .filter(skus::product.eq_any(products).and(skus::archived.eq(0)))
-        .order((skus::product, skus::position, skus::sku))
-        .load(db)?;
+    let found = skus::table.filter(skus::product.eq_any(products).and(skus::archived.eq(0))).order((
+        skus::product,
+        skus::position,
+        skus::sku,
+    ));
+    let rows: Vec<SkuRow> = KeptList(found).load(db)?;
     let mut found = HashMap::<String, Vec<ProductSku>>::new();
     for row in rows {
         let product = row.product.clone();
@@ -123,12 +127,12 @@ fn skus_of(db: &mut Db, products: &[&str]) -> Done<HashMap<String, Vec<ProductSk
 }
 
 fn categories_of(db: &mut Db, products: &[&str]) -> Done<HashMap<String, Vec<CategoryRef>>> {
-    let rows: Vec<(String, String, String, String)> = product_category::table
+    let found = product_category::table
         .inner_join(category::table.on(category::id.eq(product_category::category)))
         .filter(product_category::product.eq_any(products))
         .order((product_category::product, category::slug))
-        .select((product_category::product, category::id, category::slug, category::name))
-        .load(db)?;
+        .select((product_category::product, category::id, category::slug, category::name));
+    let rows: Vec<(String, String, String, String)> = KeptList(found).load(db)?;
     let mut found = HashMap::<String, Vec<CategoryRef>>::new();
     for (product, id, slug, name) in rows {
         let one = CategoryRef { id: CategoryId::stored(id), slug: Slug::stored(slug), name };

@@ -2,8 +2,8 @@
 //!
 //! The work is bounded where some word is rare. The entries of a word are looked at when there are fewer than [`COMMON`]; a rarer word beside a
 //! common one narrows the search first. Where all words are common, whoever asks looks among products that something else
-//! has narrowed ([`Search::among`]), or walks through products in their order and asks of each whether it matches
-//! ([`Search::condition`]): two common words that hardly ever meet in one product then make it ask very many.
+//! has narrowed ([`Search::among`]), or looks through products in their order, so many at a time, and asks of each whether
+//! it matches ([`Search::condition`]).
 
 use std::collections::HashMap;
 

@@ -31,7 +31,7 @@ pub(crate) fn routes() -> Routes {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Include {
-    /// How many rows there are in all, counted to 10,000.
+    /// How many rows there are in all, counted to 10,000; left out where that would take too long.
     Total,
 }
 
@@ -39,8 +39,8 @@ enum Include {
 #[serde(deny_unknown_fields)]
 struct Search {
     /// Up to eight words to find in title, SKU, categories, tags and description (of each product, 200 words are known
-    /// beside its SKUs); each may be the beginning of one. Where every word is in 5,000 products or more, the newest 1,000
-    /// that are found are ranked by relevance and counted; other orders have all.
+    /// beside its SKUs); each may be the beginning of one. Where every word is in 5,000 products or more, at most a
+    /// thousand of those that are found are ranked by relevance at a time, the newest first.
     q: Option<Prose<200>>,
     /// Id or slug; products in its descendants count.
     category: Option<String>,

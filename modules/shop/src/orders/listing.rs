@@ -2,9 +2,10 @@
 
 use diesel::dsl::exists;
 use diesel::prelude::*;
+use emporium_database::scan::{self, Counted, Scan};
 use emporium_database::{Db, Failure};
 use emporium_inventory_api::Sku;
-use emporium_kernel::{Cursor, Limit, MOST_COUNTED, Newest, Page, Timestamp};
+use emporium_kernel::{Cursor, Limit, Newest, Page, Timestamp};
 use emporium_shop_api::OrderId;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -73,7 +74,7 @@ pub struct OrderFilter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Include {
-    /// How many there are in all, counted to 10,000.
+    /// How many there are in all, counted to 10,000; left out where that would take too long.
     Total,
 }
 
@@ -154,61 +155,113 @@ macro_rules! of_status {
     };
 }
 
-fn matching(filter: &OrderFilter, begin: Begin) -> Query<'_> {
-    let begins = |with: Begin| begin == with || begin == Begin::Newest;
-    let mut query = orders::table.into_boxed();
-    query = of_status!(query, orders::status, filter.status, begins(Begin::Status));
-    query = of_status!(query, orders::payment_status, filter.payment_status, begins(Begin::Payment));
-    query = of_status!(query, orders::fulfilment_status, filter.fulfilment_status, begins(Begin::Fulfilment));
-    if let Some(sku) = &filter.sku {
-        let of_sku = order_line::table.filter(order_line::sku.eq(sku.as_str()));
-        query = match begin == Begin::Sku {
-            true => query.filter(orders::id.eq_any(of_sku.select(order_line::order_id))),
-            false => query.filter(exists(of_sku.filter(order_line::order_id.eq(orders::id)))),
-        };
-    }
-    if let Some(customer) = &filter.customer {
-        query = query.filter(orders::buyer.eq(customer));
-    }
-    if let Some(number) = &filter.number {
-        query = query.filter(orders::number.eq(number));
-    }
-    if let Some(from) = filter.from {
-        query = query.filter(orders::created_at.ge(from.micros()));
-    }
-    if let Some(to) = filter.to {
-        query = query.filter(orders::created_at.lt(to.micros()));
-    }
-    query
+/// Orders, newest first.
+struct Listing<'a> {
+    filter: &'a OrderFilter,
+    begin: Begin,
 }
 
-fn page(db: &mut Db, filter: &OrderFilter) -> Done<Page<Order>> {
-    let begin = Begin::of(db, filter)?;
-    let mut query = matching(filter, begin);
-    if let Some(Cursor((at, id))) = &filter.after {
-        // The first condition alone enters the index; the second leaves out what was seen of that instant.
-        let older = orders::created_at.lt(*at).or(orders::id.lt(id));
-        query = query.filter(orders::created_at.le(*at)).filter(older);
+/// A moment and an id.
+type Place = (i64, String);
+
+impl Listing<'_> {
+    /// The orders that the filter leaves between two places; in no order yet.
+    fn matching(&self, after: Option<&Place>, until: Option<&Place>) -> Query<'_> {
+        let (filter, begin) = (self.filter, self.begin);
+        let begins = |with: Begin| begin == with || begin == Begin::Newest;
+        let mut query = self.between(after, until);
+        query = of_status!(query, orders::status, filter.status, begins(Begin::Status));
+        query = of_status!(query, orders::payment_status, filter.payment_status, begins(Begin::Payment));
+        query = of_status!(query, orders::fulfilment_status, filter.fulfilment_status, begins(Begin::Fulfilment));
+        if let Some(sku) = &filter.sku {
+            let of_sku = order_line::table.filter(order_line::sku.eq(sku.as_str()));
+            query = match begin == Begin::Sku {
+                true => query.filter(orders::id.eq_any(of_sku.select(order_line::order_id))),
+                false => query.filter(exists(of_sku.filter(order_line::order_id.eq(orders::id)))),
+            };
+        }
+        if let Some(number) = &filter.number {
+            query = query.filter(orders::number.eq(number));
+        }
+        query
     }
-    let rows: Vec<OrderRow> =
-        query.order((orders::created_at.desc(), orders::id.desc())).limit(filter.limit.probe()).load(db)?;
-    let views: Result<Vec<Order>, Failure<ShopError>> = with_lines(db, rows)?.into_iter().map(Placing::view).collect();
-    let mut page = Page::of(views?, filter.limit, |order| (order.created_at.micros(), order.id.to_string()));
-    if filter.include == Some(Include::Total) {
-        let beyond: Option<String> =
-            matching(filter, begin).select(orders::id).offset(MOST_COUNTED - 1).limit(1).first(db).optional()?;
-        page.total = Some(match beyond {
-            Some(_) => MOST_COUNTED,
-            None => matching(filter, begin).count().get_result(db)?,
-        });
+
+    /// The orders, a customer's or all, between two places and in the time of the filter. The first condition of a place
+    /// alone enters the index; the second leaves out what is of that moment and beyond the place.
+    fn between(&self, after: Option<&Place>, until: Option<&Place>) -> Query<'_> {
+        let before_all = |moment: Timestamp| (moment.micros(), String::new());
+        let after = after.cloned().into_iter().chain(self.filter.to.map(before_all)).min();
+        let until = until.cloned().into_iter().chain(self.filter.from.map(before_all)).max();
+        let mut query = orders::table.into_boxed();
+        if let Some(customer) = &self.filter.customer {
+            query = query.filter(orders::buyer.eq(customer));
+        }
+        if let Some((at, id)) = after {
+            query = query.filter(orders::created_at.le(at)).filter(orders::created_at.lt(at).or(orders::id.lt(id)));
+        }
+        if let Some((at, id)) = until {
+            query = query.filter(orders::created_at.ge(at)).filter(orders::created_at.gt(at).or(orders::id.ge(id)));
+        }
+        query
     }
-    Ok(page)
+}
+
+impl Scan for Listing<'_> {
+    type Row = OrderRow;
+    type Place = Place;
+    type Error = Failure<ShopError>;
+
+    /// One status alone has an index, and few orders are sorted.
+    fn asks(&self) -> bool {
+        let OrderFilter { status, payment_status, fulfilment_status, sku, number, .. } = self.filter;
+        let statuses = [status.is_some(), payment_status.is_some(), fulfilment_status.is_some()];
+        let asked = statuses.into_iter().filter(|asked| *asked).count() + 2 * usize::from(sku.is_some());
+        match self.begin {
+            Begin::Named => number.is_none() && asked > 0,
+            Begin::Newest => asked > 1,
+            Begin::Sku | Begin::Status | Begin::Payment | Begin::Fulfilment => false,
+        }
+    }
+
+    fn place(&self, row: &OrderRow) -> Place {
+        (row.created_at, row.id.clone())
+    }
+
+    fn end(&self, db: &mut Db, after: Option<&Place>, rows: i64) -> Done<Option<Place>> {
+        let newest = self.between(after, None).order((orders::created_at.desc(), orders::id.desc()));
+        Ok(newest.select((orders::created_at, orders::id)).offset(rows - 1).first(db).optional()?)
+    }
+
+    fn rows(&self, db: &mut Db, after: Option<&Place>, until: Option<&Place>, most: i64) -> Done<Vec<OrderRow>> {
+        let newest = self.matching(after, until).order((orders::created_at.desc(), orders::id.desc()));
+        Ok(newest.limit(most).load(db)?)
+    }
+}
+
+impl Counted for Listing<'_> {
+    fn reaches(&self, db: &mut Db, until: Option<&Place>, rows: i64) -> Done<bool> {
+        let last = self.matching(None, until).select(orders::id).offset(rows - 1);
+        Ok(last.first::<String>(db).optional()?.is_some())
+    }
+
+    fn count(&self, db: &mut Db) -> Done<i64> {
+        Ok(self.matching(None, None).count().get_result(db)?)
+    }
+}
+
+fn page(db: &mut Db, filter: OrderFilter) -> Done<Page<Order>> {
+    let listing = Listing { begin: Begin::of(db, &filter)?, filter: &filter };
+    let after = filter.after.as_ref().map(|Cursor(place)| place.clone());
+    let Page { data, next_cursor, .. } = scan::page(db, &listing, filter.limit, after)?;
+    let data = with_lines(db, data)?.into_iter().map(Placing::view).collect::<Done<_>>()?;
+    let total = if filter.include == Some(Include::Total) { scan::total(db, &listing)? } else { None };
+    Ok(Page { data, next_cursor, total })
 }
 
 impl Shop {
     /// Orders, newest first.
     pub async fn orders(&self, filter: OrderFilter) -> Result<Page<Order>, ShopError> {
-        self.database.read(move |db| page(db, &filter)).await
+        self.database.read(move |db| page(db, filter)).await
     }
 
     /// One order, when it is this buyer's; any for `None`.

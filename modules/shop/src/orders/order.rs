@@ -1,7 +1,7 @@
 //! An order as it is stored and as its buyer sees it.
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure};
+use emporium_database::{Db, Failure, KeptList, few_lengths};
 use emporium_inventory_api::{ReservationId, Sku};
 use emporium_kernel::{Currency, Money, Quantity, Timestamp};
 use emporium_shop_api::OrderId;
@@ -311,10 +311,10 @@ pub(crate) fn find(db: &mut Db, id: &str) -> Done<Option<Placing>> {
 /// Orders with their lines, in the order of `rows`, in one more query.
 pub(crate) fn with_lines(db: &mut Db, rows: Vec<OrderRow>) -> Done<Vec<Placing>> {
     let ids: Vec<&String> = rows.iter().map(|row| &row.id).collect();
-    let all: Vec<LineRow> = order_line::table
-        .filter(order_line::order_id.eq_any(ids))
-        .order((order_line::order_id, order_line::position))
-        .load(db)?;
+    let all = order_line::table
+        .filter(order_line::order_id.eq_any(few_lengths(&ids)))
+        .order((order_line::order_id, order_line::position));
+    let all: Vec<LineRow> = KeptList(all).load(db)?;
     let mut by_order: std::collections::HashMap<String, Vec<LineRow>> = std::collections::HashMap::new();
     for line in all {
         by_order.entry(line.order_id.clone()).or_default().push(line);

@@ -1,0 +1,211 @@
+//! Lists that are looked through row by row. One request looks at so many rows and no more; where these do not fill a page,
+//! its cursor says where the next request goes on. So a filter may leave few rows anywhere among any number of others.
+//! (Rows that are equal in the first column of the order are passed over in the index on the way to a place among them.)
+
+use emporium_kernel::{Cursor, Limit, MOST_COUNTED, Page};
+use serde::Serialize;
+
+use crate::Db;
+
+/// So many rows are looked at together: few at first, for most pages are full by then.
+const STRETCHES: [i64; 2] = [1_000, 9_000];
+
+/// So many rows are looked at to count a list.
+const MOST_LOOKED_AT: i64 = 5 * MOST_COUNTED;
+
+/// A list in the order of an index, and what each row of the index is asked.
+pub trait Scan {
+    /// What the list is of.
+    type Row;
+    /// A row's place in the order.
+    type Place: Serialize;
+    /// How reading fails.
+    type Error;
+
+    /// Whether very many rows may be asked for each that belongs to the list; otherwise a page ends where it is full.
+    fn asks(&self) -> bool;
+
+    /// The place of a row.
+    fn place(&self, row: &Self::Row) -> Self::Place;
+
+    /// Where so many rows of the index end that follow `after`, whatever their answers; `None` when there are fewer.
+    fn end(&self, db: &mut Db, after: Option<&Self::Place>, rows: i64) -> Result<Option<Self::Place>, Self::Error>;
+
+    /// At most `most` rows of the list that follow `after`, no later than `until`.
+    fn rows(
+        &self,
+        db: &mut Db,
+        after: Option<&Self::Place>,
+        until: Option<&Self::Place>,
+        most: i64,
+    ) -> Result<Vec<Self::Row>, Self::Error>;
+}
+
+/// A list that can be counted.
+pub trait Counted: Scan {
+    /// Whether it has so many rows until there.
+    fn reaches(&self, db: &mut Db, until: Option<&Self::Place>, rows: i64) -> Result<bool, Self::Error>;
+
+    /// How many rows it has.
+    fn count(&self, db: &mut Db) -> Result<i64, Self::Error>;
+}
+
+/// What was found of a list.
+#[derive(Debug)]
+pub struct Scanned<R, P> {
+    /// The rows.
+    pub rows: Vec<R>,
+    /// Behind which place the list goes on, if it does.
+    pub next: Option<P>,
+}
+
+/// At most `most` rows that follow `after`.
+pub fn scan<L: Scan>(
+    db: &mut Db,
+    list: &L,
+    most: usize,
+    after: Option<L::Place>,
+) -> Result<Scanned<L::Row, L::Place>, L::Error> {
+    let (mut rows, mut from) = (Vec::new(), after);
+    for stretch in STRETCHES {
+        let end = if list.asks() { list.end(db, from.as_ref(), stretch)? } else { None };
+        let missing = i64::try_from(most + 1 - rows.len()).unwrap_or(i64::MAX);
+        rows.extend(list.rows(db, from.as_ref(), end.as_ref(), missing)?);
+        if rows.len() > most {
+            rows.truncate(most);
+            from = rows.last().map(|row| list.place(row));
+            break;
+        }
+        from = end;
+        if from.is_none() {
+            break;
+        }
+    }
+    Ok(Scanned { rows, next: from })
+}
+
+/// A page of a list; it may have fewer rows than the limit though the list goes on.
+pub fn page<L: Scan>(db: &mut Db, list: &L, limit: Limit, after: Option<L::Place>) -> Result<Page<L::Row>, L::Error> {
+    let Scanned { rows, next } = scan(db, list, limit.rows(), after)?;
+    Ok(Page { data: rows, next_cursor: next.map(|place| Cursor::encode(&place)), total: None })
+}
+
+/// How many rows a list has, counted to [`MOST_COUNTED`]; `None` where too many others would have to be looked at.
+pub fn total<L: Counted>(db: &mut Db, list: &L) -> Result<Option<i64>, L::Error> {
+    let end = if list.asks() { list.end(db, None, MOST_LOOKED_AT)? } else { None };
+    let is_short = list.asks() && end.is_none();
+    if !is_short && list.reaches(db, end.as_ref(), MOST_COUNTED)? {
+        return Ok(Some(MOST_COUNTED));
+    }
+    Ok(if end.is_none() { Some(list.count(db)?.min(MOST_COUNTED)) } else { None })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::convert::Infallible;
+
+    use diesel::{Connection, SqliteConnection};
+
+    use super::*;
+
+    /// The numbers from 1 on, of which those that a number divides belong to the list.
+    struct Multiples {
+        of: i64,
+        up_to: i64,
+        looked_at: Cell<i64>,
+    }
+
+    impl Multiples {
+        fn between(&self, after: Option<&i64>, until: Option<&i64>) -> impl Iterator<Item = i64> {
+            let from = after.copied().unwrap_or(0) + 1;
+            from..=until.copied().unwrap_or(self.up_to)
+        }
+    }
+
+    impl Scan for Multiples {
+        type Row = i64;
+        type Place = i64;
+        type Error = Infallible;
+
+        fn asks(&self) -> bool {
+            self.of > 1
+        }
+
+        fn place(&self, row: &i64) -> i64 {
+            *row
+        }
+
+        fn end(&self, _: &mut Db, after: Option<&i64>, rows: i64) -> Result<Option<i64>, Infallible> {
+            Ok(self.between(after, None).nth(usize::try_from(rows).expect("few") - 1))
+        }
+
+        fn rows(
+            &self,
+            _: &mut Db,
+            after: Option<&i64>,
+            until: Option<&i64>,
+            most: i64,
+        ) -> Result<Vec<i64>, Infallible> {
+            let looked_at = self.between(after, until).inspect(|_| self.looked_at.set(self.looked_at.get() + 1));
+            Ok(looked_at.filter(|n| n % self.of == 0).take(usize::try_from(most).expect("few")).collect())
+        }
+    }
+
+    impl Counted for Multiples {
+        fn reaches(&self, _: &mut Db, until: Option<&i64>, rows: i64) -> Result<bool, Infallible> {
+            Ok(until.copied().unwrap_or(self.up_to) / self.of >= rows)
+        }
+
+        fn count(&self, _: &mut Db) -> Result<i64, Infallible> {
+            Ok(self.up_to / self.of)
+        }
+    }
+
+    fn nothing() -> Db {
+        Db::Sqlite(SqliteConnection::establish(":memory:").expect("opens"))
+    }
+
+    fn numbers(of: i64, up_to: i64) -> Multiples {
+        Multiples { of, up_to, looked_at: Cell::new(0) }
+    }
+
+    fn all(list: &Multiples, most: usize) -> (Vec<i64>, usize) {
+        let (mut rows, mut after, mut pages) = (Vec::new(), None, 0);
+        let mut db = nothing();
+        loop {
+            list.looked_at.set(0);
+            let Ok(found) = scan(&mut db, list, most, after);
+            assert!(found.rows.len() <= most && list.looked_at.get() <= 10_000);
+            rows.extend(found.rows);
+            pages += 1;
+            after = found.next;
+            if after.is_none() {
+                return (rows, pages);
+            }
+        }
+    }
+
+    #[test]
+    fn pages_show_the_whole_list_and_look_at_so_many_rows_each() {
+        for up_to in [0, 1, 999, 1_000, 1_001, 9_999, 10_000, 10_001, 35_000] {
+            for of in [1, 7, 400, 10_000, 10_001, 34_999, 40_000] {
+                let expected: Vec<i64> = (1..=up_to / of).map(|n| n * of).collect();
+                assert_eq!(all(&numbers(of, up_to), 100).0, expected, "{of} up to {up_to}");
+            }
+        }
+        assert_eq!(all(&numbers(40_000, 35_000), 100), (Vec::new(), 4), "a page may be empty and the list go on");
+        assert_eq!(all(&numbers(7, 1_000), 100).1, 2, "full pages where there are enough");
+    }
+
+    #[test]
+    fn what_cannot_be_counted_in_time_is_not_counted() {
+        let mut db = nothing();
+        let mut counted = |of, up_to| total(&mut db, &numbers(of, up_to)).expect("counts");
+        assert_eq!(counted(1, 60_000), Some(10_000));
+        assert_eq!(counted(5, 60_000), Some(10_000));
+        assert_eq!(counted(6, 60_000), None, "some 8,000 of the first 50,000");
+        assert_eq!(counted(6, 49_999), Some(8_333));
+        assert_eq!(counted(7, 0), Some(0));
+    }
+}
