@@ -48,6 +48,7 @@ pub fn overload(bench: &mut Bench) -> anyhow::Result<()> {
     )]
     let most = (saturated.per_second as u32).max(10);
     let peak = filled(bench, &shop, &ask)?;
+    crowded(bench, &shop, peak)?;
     std::thread::sleep(REST);
     let before = light(bench, &shop, "before", most / 5, &ask)?;
     let unloaded = quantile(&before.total()?.good, 0.99);
@@ -104,6 +105,16 @@ fn filled(bench: &Bench, shop: &Shop, ask: &Ask) -> anyhow::Result<u64> {
     }
     bench.report.say(&format!("  saturated for so long that caches are full: {} MiB", peak / 1024))?;
     Ok(peak)
+}
+
+/// What the connections of an overload cost by themselves: as many that read a product twice.
+fn crowded(bench: &mut Bench, shop: &Shop, peak: u64) -> anyhow::Result<()> {
+    let ask = loads::one_product();
+    let read =
+        Open { address: shop.server.public, rate: MANY, seconds: 2, connections: MANY, ask: &ask }.run()?.total()?;
+    anyhow::ensure!(read.failed == 0, "a product was not read");
+    let grown = ratio(shop.server.memory()?.peak, peak);
+    bench.report.fact("connections of an overload that read a product, peak memory", grown, "x", None)
 }
 
 /// How long it takes since then until no order is being placed any more.
