@@ -153,11 +153,7 @@ pub(crate) fn list(db: &mut Db, filter: &Filter<DepositStatus>) -> Done<Vec<Depo
         query = query.filter(deposit::user_id.eq(user));
     }
     if let Some(state) = filter.status.map(Word::text) {
-        query = match filter.user {
-            // Such that no planner takes the index of the state, which very many have, but that of the user.
-            Some(_) => query.filter(deposit::state.ge(state).and(deposit::state.le(state))),
-            None => query.filter(deposit::state.eq(state)),
-        };
+        query = query.filter(deposit::state.eq(state));
     }
     if let Some((at, id)) = &filter.after {
         query = query.filter(deposit::created_at.le(at)).filter(deposit::created_at.lt(at).or(deposit::id.lt(id)));

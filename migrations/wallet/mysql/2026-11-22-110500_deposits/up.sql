@@ -18,5 +18,6 @@ create table if not exists deposit (
     ),
     key deposit_created (created_at, id),
     key deposit_user (user_id, created_at, id),
+    key deposit_user_state (user_id, state, created_at, id),
     key deposit_pending (state, created_at, id)
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;

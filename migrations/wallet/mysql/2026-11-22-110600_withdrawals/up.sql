@@ -20,5 +20,6 @@ create table if not exists withdrawal (
     ),
     key withdrawal_created (created_at, id),
     key withdrawal_user (user_id, created_at, id),
+    key withdrawal_user_state (user_id, state, created_at, id),
     key withdrawal_pending (state, created_at, id)
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;

@@ -19,4 +19,5 @@ create table deposit (
 ) strict, without rowid;
 create index deposit_created on deposit (created_at, id);
 create index deposit_user on deposit (user_id, created_at, id);
+create index deposit_user_state on deposit (user_id, state, created_at, id);
 create index deposit_pending on deposit (state, created_at, id);

@@ -21,4 +21,5 @@ create table withdrawal (
 ) strict, without rowid;
 create index withdrawal_created on withdrawal (created_at, id);
 create index withdrawal_user on withdrawal (user_id, created_at, id);
+create index withdrawal_user_state on withdrawal (user_id, state, created_at, id);
 create index withdrawal_pending on withdrawal (state, created_at, id);
