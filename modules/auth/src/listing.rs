@@ -3,7 +3,7 @@
 use diesel::dsl::{exists, not};
 use emporium_auth_api::{AuthError, User};
 use emporium_database::prelude::*;
-use emporium_database::scan::{self, Scan};
+use emporium_database::scan::{self, FEW, Scan};
 use emporium_database::{Db, Failure};
 use emporium_kernel::{Cursor, Page, Role, Window};
 
@@ -26,9 +26,6 @@ pub struct UserFilter {
 
 /// Sorts after every text that begins with what stands before it.
 const LAST: char = char::MAX;
-
-/// How many users are few: they are read and sorted in less time than others are passed over.
-const FEW: i64 = 1_000;
 
 /// Where a list begins to look for users. SQLite does not know how many users have what is asked for, so it is told: the
 /// other conditions are written such that it takes no index for them.

@@ -18,7 +18,7 @@ pub async fn take<E: Fault>(
     if !database.is_shared() {
         return Ok(true);
     }
-    // Its end is nobody else's: by that it is known again when the answer to its commit was lost.
+    // Its end is hardly ever anybody else's: by that it is known again when the answer to its commit was lost.
     let spread = u64::try_from(term.as_micros() / 10).unwrap_or(u64::MAX).max(1);
     let until = now.plus(term).minus(Duration::from_micros(Random::system().below(spread))).micros();
     database.write_in(Lane::Continuation, move |db| claim(db, what, now, until)).await

@@ -1,5 +1,5 @@
-//! Lists that are looked through row by row. One request looks at so many rows and no more; where these do not fill a page,
-//! its cursor says where the next request goes on. So a filter may leave few rows anywhere among any number of others.
+//! Lists that are looked through row by row. One call looks at so many rows and no more; where these do not fill a page, its
+//! cursor says where the next one goes on. So a filter may leave few rows anywhere among any number of others.
 //! (Rows that are equal in the first column of the order are passed over in the index on the way to a place among them.)
 
 use emporium_kernel::{Cursor, Limit, MOST_COUNTED, Page};
@@ -12,6 +12,9 @@ const STRETCHES: [i64; 2] = [1_000, 9_000];
 
 /// So many rows are looked at to count a list.
 const MOST_LOOKED_AT: i64 = 5 * MOST_COUNTED;
+
+/// So many rows are few: they are read and sorted in less time than others are passed over.
+pub const FEW: i64 = 1_000;
 
 /// A list in the order of an index, and what each row of the index is asked.
 pub trait Scan {

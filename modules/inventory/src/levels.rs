@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use diesel::dsl::not;
 use emporium_database::prelude::*;
+use emporium_database::scan::FEW;
 use emporium_database::{Db, Failure, KeptList, few_lengths, refuse};
 use emporium_inventory_api::{Available, InventoryError, Level, LocationId, Sku};
 use emporium_kernel::{Cursor, Limit, Page};
@@ -24,9 +25,6 @@ pub(crate) const ANY: RangeInclusive<i64> = 0..=MOST;
 
 /// How many SKUs one statement asks for.
 const SKUS_AT_ONCE: usize = 1_000;
-
-/// How many levels are few: those that do not match are passed over in no time.
-const FEW: i64 = 1_000;
 
 /// A change of one level.
 #[derive(Clone, Copy, Debug)]

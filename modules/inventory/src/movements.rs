@@ -2,7 +2,7 @@
 
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
-use emporium_database::scan::{self, Scan};
+use emporium_database::scan::{self, FEW, Scan};
 use emporium_database::{Db, Failure, outbox};
 use emporium_inventory_api::{InventoryError, LocationId, Sku};
 use emporium_kernel::{Cursor, Limit, Newest, Page, Timestamp};
@@ -221,19 +221,16 @@ impl Row {
     }
 }
 
-/// So many movements are few.
-const FEW: i64 = 1_000;
-
 /// Where a list begins to look. SQLite does not know how many movements have what is asked for, so it is told: the other
 /// conditions are written such that it takes no index for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Begin {
-    Cause,
-    Sku,
-    Kind,
-    Location,
+#[derive(Clone, Copy, Debug)]
+enum Begin<'a> {
+    Cause(&'a str),
+    Sku(&'a Sku),
+    Kind(Kind),
+    Location(&'a LocationId),
     /// With those of the supplier's SKUs.
-    Supplier,
+    Supplier(&'a str),
     /// With the newest.
     Newest,
 }
@@ -243,7 +240,7 @@ struct Listing<'a> {
     filter: &'a MovementFilter,
     /// Whose SKUs, when not everybody's or those of one SKU.
     supplier: Option<&'a str>,
-    begin: Begin,
+    begin: Begin<'a>,
     /// Whether very many may be asked for each that is shown.
     asks: bool,
 }
@@ -268,28 +265,29 @@ impl<'a> Listing<'a> {
     /// Begins with the first part of the filter that leaves few; where none does, with an index of the first there is.
     fn of(db: &mut Db, filter: &'a MovementFilter, supplier: Option<&'a str>) -> Done<Self> {
         let parts = [
-            (Begin::Cause, filter.cause.is_some()),
-            (Begin::Sku, filter.sku.is_some()),
-            (Begin::Kind, filter.kind.is_some()),
-            (Begin::Location, filter.location.is_some()),
-            (Begin::Supplier, supplier.is_some()),
+            filter.cause.as_deref().map(Begin::Cause),
+            filter.sku.as_ref().map(Begin::Sku),
+            filter.kind.map(Begin::Kind),
+            filter.location.as_ref().map(Begin::Location),
+            supplier.map(Begin::Supplier),
         ];
-        let given: Vec<Begin> = parts.into_iter().filter(|(_, given)| *given).map(|(part, _)| part).collect();
+        let given: Vec<Begin<'_>> = parts.into_iter().flatten().collect();
         let mut listing = Self { filter, supplier, begin: Begin::Newest, asks: false };
         for part in &given {
             listing.begin = *part;
             // One part alone has an index in the order of the list.
-            if (given.len() == 1 && *part != Begin::Supplier) || listing.is_short(db)? {
+            let is_alone = given.len() == 1 && !matches!(part, Begin::Supplier(_));
+            if is_alone || listing.is_short(db)? {
                 return Ok(listing);
             }
         }
-        let begin = given.first().copied().filter(|part| *part != Begin::Supplier);
+        let begin = given.first().copied().filter(|part| !matches!(part, Begin::Supplier(_)));
         Ok(Self { begin: begin.unwrap_or(Begin::Newest), asks: !given.is_empty(), ..listing })
     }
 
     /// Whether there are few movements where it begins.
     fn is_short(&self, db: &mut Db) -> Done<bool> {
-        if let (Begin::Supplier, Some(supplier)) = (self.begin, self.supplier) {
+        if let Begin::Supplier(supplier) = self.begin {
             let items = item::table.filter(item::supplier.eq(supplier)).select(item::sku).offset(FEW);
             if items.first::<String>(db).optional()?.is_some() {
                 return Ok(false);
@@ -300,19 +298,18 @@ impl<'a> Listing<'a> {
     }
 
     /// The movements with which it begins, in no order yet.
-    fn index(&self) -> Movements<'_> {
-        let MovementFilter { sku, location, kind, cause, .. } = self.filter;
+    fn index(&self) -> Movements<'a> {
         let query = movement::table.into_boxed();
-        match (self.begin, sku, kind, location, cause, self.supplier) {
-            (Begin::Cause, .., Some(cause), _) => query.filter(movement::cause.eq(cause)),
-            (Begin::Sku, Some(sku), ..) => query.filter(movement::sku.eq(sku.as_str())),
-            (Begin::Kind, _, Some(kind), ..) => query.filter(movement::kind.eq(kind.name())),
-            (Begin::Location, _, _, Some(location), ..) => query.filter(movement::location.eq(location.as_str())),
-            (Begin::Supplier, .., Some(supplier)) => {
+        match self.begin {
+            Begin::Cause(cause) => query.filter(movement::cause.eq(cause)),
+            Begin::Sku(sku) => query.filter(movement::sku.eq(sku.as_str())),
+            Begin::Kind(kind) => query.filter(movement::kind.eq(kind.name())),
+            Begin::Location(location) => query.filter(movement::location.eq(location.as_str())),
+            Begin::Supplier(supplier) => {
                 let own = item::table.filter(item::supplier.eq(supplier));
                 query.filter(movement::sku.eq_any(own.select(item::sku)))
             }
-            _ => query,
+            Begin::Newest => query,
         }
     }
 
@@ -320,16 +317,16 @@ impl<'a> Listing<'a> {
     fn matching(&self) -> Movements<'_> {
         let MovementFilter { sku, location, kind, .. } = self.filter;
         let mut query = self.index();
-        if let Some(sku) = sku.as_ref().filter(|_| self.begin != Begin::Sku) {
+        if let Some(sku) = sku.as_ref().filter(|_| !matches!(self.begin, Begin::Sku(_))) {
             query = query.filter(not(movement::sku.ne(sku.as_str())));
         }
-        if let Some(kind) = kind.filter(|_| self.begin != Begin::Kind) {
+        if let Some(kind) = kind.filter(|_| !matches!(self.begin, Begin::Kind(_))) {
             query = query.filter(not(movement::kind.ne(kind.name())));
         }
-        if let Some(location) = location.as_ref().filter(|_| self.begin != Begin::Location) {
+        if let Some(location) = location.as_ref().filter(|_| !matches!(self.begin, Begin::Location(_))) {
             query = query.filter(not(movement::location.ne(location.as_str())));
         }
-        if let Some(supplier) = self.supplier.filter(|_| self.begin != Begin::Supplier) {
+        if let Some(supplier) = self.supplier.filter(|_| !matches!(self.begin, Begin::Supplier(_))) {
             let own = item::table.filter(item::sku.eq(movement::sku)).filter(not(item::supplier.ne(supplier)));
             query = query.filter(exists(own));
         }

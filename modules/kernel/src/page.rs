@@ -1,5 +1,6 @@
 //! Lists by cursor: `{"data": […], "next_cursor": "…"}`. A cursor holds the sort key and the id of the last row that was
-//! shown or looked at, so a page costs the same at the start and at the end, and inserts neither repeat nor hide a row.
+//! shown or looked at, so a page costs much the same at the start and at the end (on MariaDB not in every list, see
+//! BENCHMARKS.md), and inserts neither repeat nor hide a row.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -170,8 +170,7 @@ pub(crate) fn page(db: &mut Db, filter: &Filter, part: &Part) -> Done<Page<Produ
         }
     };
     if part.total {
-        let sort = if part.sort == Sort::Relevance { Sort::CreatedDown } else { part.sort };
-        page.total = scan::total(db, &Listing { scope: &scope, sort })?;
+        page.total = scan::total(db, &Listing { scope: &scope, sort: part.sort })?;
     }
     let ids: Vec<ProductId> = page.data.into_iter().map(ProductId::stored).collect();
     Ok(Page { data: load::by_ids(db, &ids)?, next_cursor: page.next_cursor, total: page.total })

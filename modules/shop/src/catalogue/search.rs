@@ -85,7 +85,7 @@ impl Search {
     }
 
     /// Whether a product matches, as a condition of a query that walks through products in an order of their own. `None`
-    /// when nothing can match.
+    /// when there is no word, of which [`Self::matching`] has found nothing already.
     pub fn condition(&self) -> Option<Condition> {
         let words = self.words.iter().map(|word| has(word));
         let words = words.reduce(|all, next| -> Condition { Box::new(all.and(next)) });

@@ -2,7 +2,7 @@
 
 use diesel::dsl::exists;
 use diesel::prelude::*;
-use emporium_database::scan::{self, Counted, Scan};
+use emporium_database::scan::{self, Counted, FEW, Scan};
 use emporium_database::{Db, Failure};
 use emporium_inventory_api::Sku;
 use emporium_kernel::{Cursor, Limit, Newest, Page, Timestamp};
@@ -86,9 +86,6 @@ impl From<OwnOrderFilter> for OrderFilter {
 }
 
 type Query<'a> = orders::BoxedQuery<'a, <Db as diesel::Connection>::Backend>;
-
-/// So many orders are few.
-const FEW: i64 = 1_000;
 
 /// Where a list begins to look. SQLite does not know how many orders have what is asked for, so it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,9 +16,9 @@ use super::{Key, Listing, Moment, Part, Place, Row, Sort};
 use crate::error::Done;
 
 /// Products that are ranked together, where all words are common.
-const RANKED: i64 = 1_000;
-/// Of a stretch that is looked at again, with what has come to match in it meanwhile.
-const MOST_RANKED: i64 = 2 * RANKED;
+const RANKED: usize = 1_000;
+/// Of a stretch that is looked at again, with what has come to match in it meanwhile; twice [`RANKED`].
+const MOST_RANKED: i64 = 2_000;
 /// No stretch is longer, whatever a cursor says.
 const FARTHEST: i64 = 20_000;
 
@@ -100,8 +100,7 @@ impl Stretch {
     }
 
     fn behind(db: &mut Db, scope: &Scope<'_>, since: Moment) -> Done<Self> {
-        let most = usize::try_from(RANKED).unwrap_or(usize::MAX);
-        let Scanned { rows, next } = scan(db, &newest_first(scope), most, Some(place(since.clone())))?;
+        let Scanned { rows, next } = scan(db, &newest_first(scope), RANKED, Some(place(since.clone())))?;
         Ok(Self { weights: weighed(db, scope, rows)?, since: Some(since), until: next.and_then(moment) })
     }
 

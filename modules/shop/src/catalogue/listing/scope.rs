@@ -77,9 +77,8 @@ impl<'a> Scope<'a> {
             return Ok(Some(ids));
         }
         // A list by price enters the index at the price; without a price nothing but the status is left.
-        let is_priced = self.filter.min_price.is_some() || self.filter.max_price.is_some();
         let by_price = sort.is_by_price() && self.filter.q.is_none();
-        if by_price || !(is_priced || self.filter.q.is_some()) {
+        if by_price || !(self.has_price() || self.filter.q.is_some()) {
             return Ok(None);
         }
         let of_status = || match self.filter.status {
@@ -92,8 +91,7 @@ impl<'a> Scope<'a> {
     /// Whether very many products may be asked for each that is let through: they are asked what the index for this order
     /// does not answer.
     pub(super) fn asks(&self, sort: Sort) -> bool {
-        let has_price = self.filter.min_price.is_some() || self.filter.max_price.is_some();
-        let asks_price = has_price && !sort.is_by_price();
+        let asks_price = self.has_price() && !sort.is_by_price();
         let asks_status = self.supplier().is_some() && self.filter.status.is_some();
         let asks = asks_price || asks_status || self.search.is_some() || self.categories.is_some();
         self.matches.is_none() && asks
@@ -101,8 +99,7 @@ impl<'a> Scope<'a> {
 
     /// The lowest and the highest price, where the index for this order is entered there.
     pub(super) fn prices(&self, sort: Sort) -> (Option<i64>, Option<i64>) {
-        let enters = self.matches.is_none() && sort.is_by_price();
-        if enters { (self.filter.min_price, self.filter.max_price) } else { (None, None) }
+        if self.enters_at_price(sort) { (self.filter.min_price, self.filter.max_price) } else { (None, None) }
     }
 
     /// The index that is looked through: that of a supplier or of a status, for there are such in every order. Of a supplier's
@@ -123,7 +120,7 @@ impl<'a> Scope<'a> {
             None if self.supplier().is_some() => self.of_status(self.index()),
             None => self.index(),
         };
-        if self.matches.is_some() || !sort.is_by_price() {
+        if !self.enters_at_price(sort) {
             query = self.priced(query);
         }
         if let Some(categories) = &self.categories {
@@ -139,7 +136,16 @@ impl<'a> Scope<'a> {
     /// What [`Self::query`] leaves within the prices, to be counted.
     pub(super) fn counted(&self, sort: Sort) -> Products<'_> {
         let query = self.query(sort);
-        if self.matches.is_none() && sort.is_by_price() { self.within_prices(query) } else { query }
+        if self.enters_at_price(sort) { self.within_prices(query) } else { query }
+    }
+
+    fn has_price(&self) -> bool {
+        self.filter.min_price.is_some() || self.filter.max_price.is_some()
+    }
+
+    /// Whether an index is looked through that is in the order of prices.
+    fn enters_at_price(&self, sort: Sort) -> bool {
+        self.matches.is_none() && sort.is_by_price()
     }
 
     /// The supplier whose products are asked for, when it is one.
