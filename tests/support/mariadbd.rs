@@ -72,6 +72,25 @@ impl Mariadbd {
         String::from_utf8(done.stdout).expect("text")
     }
 
+    /// How many rows it has read for statements since it started, beyond those that this question reads.
+    pub fn rows_read(&self) -> i64 {
+        let count = || -> i64 {
+            let rows = "select sum(variable_value) from information_schema.global_status \
+                where variable_name like 'HANDLER\\_READ\\_%' or variable_name = 'HANDLER_ICP_ATTEMPTS'";
+            self.told(rows).trim().parse().expect("a number")
+        };
+        // The second time it has read what the first one read as well.
+        let first = count();
+        2 * first - count()
+    }
+
+    /// What is read for one page: how many rows.
+    pub async fn rows_of<T>(&self, reading: impl Future<Output = T>) -> (T, i64) {
+        let before = self.rows_read();
+        let read = reading.await;
+        (read, self.rows_read() - before)
+    }
+
     /// Where it is heard.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")

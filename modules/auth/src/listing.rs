@@ -4,7 +4,7 @@ use diesel::dsl::{exists, not};
 use emporium_auth_api::{AuthError, User};
 use emporium_database::prelude::*;
 use emporium_database::scan::{self, FEW, Scan};
-use emporium_database::{Db, Failure};
+use emporium_database::{Db, Failure, is};
 use emporium_kernel::{Cursor, Page, Role, Window};
 
 use crate::Done;
@@ -86,10 +86,10 @@ impl Listing<'_> {
     /// The index of all users, or of those who may or may not log in, between two places. The first condition alone enters
     /// the index; the second leaves out what is of that moment and beyond the place.
     fn index<'q>(&'q self, after: Option<&'q Place>, until: Option<&'q Place>) -> Users<'q> {
-        let mut query = users::table.order((users::created_at.desc(), users::id.desc())).into_boxed::<Backend>();
+        let mut query = users::table.into_boxed::<Backend>();
         if let Some(disabled) = self.filter.disabled.map(i32::from) {
             query = match self.begin {
-                Begin::Newest => query.filter(users::disabled.eq(disabled)),
+                Begin::Newest => query.filter(is(users::disabled, disabled)).order(users::disabled.desc()),
                 Begin::Email | Begin::Role => query.filter(not(users::disabled.ne(disabled))),
             };
         }
@@ -99,7 +99,7 @@ impl Listing<'_> {
         if let Some((at, id)) = until {
             query = query.filter(users::created_at.ge(at).and(users::created_at.gt(at).or(users::id.ge(id))));
         }
-        query
+        query.then_order_by((users::created_at.desc(), users::id.desc()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, KeptList, few_lengths, outbox, refuse};
+use emporium_database::{Db, KeptList, few_lengths, is, outbox, refuse};
 use emporium_inventory_api::{InventoryError, Registration, Sku};
 use emporium_kernel::{Limit, Page, Timestamp, Window};
 use schemars::JsonSchema;
@@ -179,17 +179,17 @@ pub(crate) fn low(db: &mut Db, window: Window, supplier: Option<&str>) -> Done<P
     let mut query = item::table
         .filter(item::low_since.is_not_null())
         .select((item::sku, item::low_stock_threshold, item::low_since))
-        .order((item::low_since.desc(), item::sku.desc()))
         .limit(window.limit.probe())
         .into_boxed::<Backend>();
     if let Some(supplier) = supplier {
-        query = query.filter(item::supplier.eq(supplier.to_owned()));
+        query = query.filter(is(item::supplier, supplier)).order(item::supplier.desc());
     }
     if let Some(after) = window.after {
         let (since, sku) = after.0;
         query = query.filter(item::low_since.le(since).and(item::low_since.lt(since).or(item::sku.lt(sku))));
     }
-    let rows = diesel::RunQueryDsl::load(query, db)?;
+    let newest = query.then_order_by((item::low_since.desc(), item::sku.desc()));
+    let rows = diesel::RunQueryDsl::load(newest, db)?;
     low_page(db, rows, window.limit)
 }
 

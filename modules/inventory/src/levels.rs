@@ -1,21 +1,21 @@
 //! Levels: how much of a SKU is on hand and reserved at a location. Every change goes through [`change`].
 
+mod list;
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use diesel::dsl::not;
 use emporium_database::prelude::*;
-use emporium_database::scan::FEW;
 use emporium_database::{Db, Failure, KeptList, few_lengths, refuse};
 use emporium_inventory_api::{Available, InventoryError, Level, LocationId, Sku};
-use emporium_kernel::{Cursor, Limit, Page};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use crate::error::Done;
 use crate::movements::{self, Cause, Kind};
-use crate::schema::{Backend, item, level, movement};
+use crate::schema::{item, level, movement};
 use crate::{items, locations};
+
+pub use list::LevelFilter;
+pub(crate) use list::list;
 
 /// The most that can be counted of a SKU at a location.
 pub(crate) const MOST: i64 = 1_000_000_000;
@@ -215,88 +215,6 @@ pub(crate) fn remove(db: &mut Db, sku: &Sku, location: &LocationId) -> Done<bool
     }
     let there: i64 = level::table.filter(row()).count().get_result(db)?;
     if there > 0 { refuse(InventoryError::RowInUse) } else { Ok(false) }
-}
-
-/// Which levels to list.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LevelFilter {
-    /// Of this SKU.
-    pub sku: Option<Sku>,
-    /// At this location.
-    pub location: Option<LocationId>,
-    /// Only SKUs of which no more than their threshold is available, or only the others.
-    pub below_threshold: Option<bool>,
-    /// Rows of a page.
-    #[serde(default)]
-    pub limit: Limit,
-    /// Where the page begins.
-    pub after: Option<Cursor<(String, String)>>,
-}
-
-/// Puts a query of levels in the order of `$sku`, which is that of the level or of its item, and location, and narrows it
-/// to what follows a place.
-macro_rules! placed {
-    ($query:expr, $sku:expr, $after:expr) => {{
-        let query = $query.order(($sku, level::location));
-        match $after {
-            None => query,
-            Some(Cursor((sku, location))) => {
-                query.filter($sku.ge(sku.clone()).and($sku.gt(sku).or(level::location.gt(location))))
-            }
-        }
-    }};
-}
-
-/// Whether so few levels are at a location that those of one supplier are looked for among them.
-fn is_small(db: &mut Db, location: &str) -> Done<bool> {
-    let beyond: Option<String> = level::table
-        .filter(level::location.eq(location))
-        .select(level::sku)
-        .order(level::sku)
-        .offset(FEW)
-        .first(db)
-        .optional()?;
-    Ok(beyond.is_none())
-}
-
-/// A page of levels by SKU and location; only those of `supplier`'s SKUs when one is given. The items of a supplier are
-/// read in the order of their index, all others by way of their levels. What is not unequal SQLite looks for by no index:
-/// so is written what it would otherwise begin with, to read and sort very many rows.
-pub(crate) fn list(db: &mut Db, filter: LevelFilter, supplier: Option<&str>) -> Done<Page<Level>> {
-    let mut query = level::table
-        .inner_join(item::table)
-        .select((level::sku, level::location, level::on_hand, level::reserved))
-        .limit(filter.limit.probe())
-        .into_boxed::<Backend>();
-    if let Some(sku) = filter.sku {
-        query = query.filter(level::sku.eq(sku.as_str().to_owned()));
-    }
-    let by_item = match (supplier, &filter.location) {
-        (Some(_), Some(location)) => !is_small(db, location.as_str())?,
-        (supplier, _) => supplier.is_some(),
-    };
-    query = match filter.location {
-        Some(location) if by_item && filter.below_threshold == Some(true) => {
-            query.filter(not(level::location.ne(location.to_string())))
-        }
-        Some(location) => query.filter(level::location.eq(location.to_string())),
-        None => query,
-    };
-    query = match filter.below_threshold {
-        Some(true) => query.filter(item::low_since.is_not_null()),
-        Some(false) if by_item => query.filter(item::low_since.is_null()),
-        Some(false) => query.filter(not(item::low_since.is_not_null())),
-        None => query,
-    };
-    let query = match supplier {
-        Some(own) if by_item => placed!(query.filter(item::supplier.eq(own.to_owned())), item::sku, filter.after),
-        Some(own) => placed!(query.filter(not(item::supplier.ne(own.to_owned()))), level::sku, filter.after),
-        None => placed!(query, level::sku, filter.after),
-    };
-    let rows: Vec<(String, String, i64, i64)> = diesel::RunQueryDsl::load(query, db)?;
-    let levels = rows.into_iter().map(level_of).collect();
-    Ok(Page::of(levels, filter.limit, |row: &Level| (row.sku.to_string(), row.location.to_string())))
 }
 
 fn level_of((sku, location, on_hand, reserved): (String, String, i64, i64)) -> Level {

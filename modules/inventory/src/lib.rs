@@ -107,7 +107,7 @@ impl Stock {
 
     /// A page of levels by SKU and location, of everybody's SKUs.
     pub async fn list_levels(&self, filter: LevelFilter) -> Result<Page<Level>, InventoryError> {
-        self.database.read(move |db| levels::list(db, filter, None)).await
+        self.database.read(move |db| levels::list(db, &filter, None)).await
     }
 }
 

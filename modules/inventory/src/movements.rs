@@ -3,7 +3,7 @@
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use emporium_database::scan::{self, FEW, Scan};
-use emporium_database::{Db, Failure, outbox};
+use emporium_database::{Db, Failure, is, outbox};
 use emporium_inventory_api::{InventoryError, LocationId, Sku};
 use emporium_kernel::{Cursor, Limit, Newest, Page, Timestamp};
 use schemars::JsonSchema;
@@ -297,20 +297,23 @@ impl<'a> Listing<'a> {
         Ok(beyond.is_none())
     }
 
-    /// The movements with which it begins, in no order yet.
+    /// The movements with which it begins, newest first.
     fn index(&self) -> Movements<'a> {
         let query = movement::table.into_boxed();
-        match self.begin {
-            Begin::Cause(cause) => query.filter(movement::cause.eq(cause)),
-            Begin::Sku(sku) => query.filter(movement::sku.eq(sku.as_str())),
-            Begin::Kind(kind) => query.filter(movement::kind.eq(kind.name())),
-            Begin::Location(location) => query.filter(movement::location.eq(location.as_str())),
+        let query = match self.begin {
+            Begin::Cause(cause) => query.filter(is(movement::cause, cause)).order(movement::cause.desc()),
+            Begin::Sku(sku) => query.filter(is(movement::sku, sku.as_str())).order(movement::sku.desc()),
+            Begin::Kind(kind) => query.filter(is(movement::kind, kind.name())).order(movement::kind.desc()),
+            Begin::Location(location) => {
+                query.filter(is(movement::location, location.as_str())).order(movement::location.desc())
+            }
             Begin::Supplier(supplier) => {
                 let own = item::table.filter(item::supplier.eq(supplier));
                 query.filter(movement::sku.eq_any(own.select(item::sku)))
             }
             Begin::Newest => query,
-        }
+        };
+        query.then_order_by(movement::seq.desc())
     }
 
     /// What of these the filter lets through.
@@ -348,7 +351,7 @@ impl Scan for Listing<'_> {
     }
 
     fn end(&self, db: &mut Db, after: Option<&i64>, rows: i64) -> Done<Option<i64>> {
-        let mut query = self.index().order(movement::seq.desc());
+        let mut query = self.index();
         if let Some(after) = after {
             query = query.filter(movement::seq.lt(after));
         }
@@ -356,7 +359,7 @@ impl Scan for Listing<'_> {
     }
 
     fn rows(&self, db: &mut Db, after: Option<&i64>, until: Option<&i64>, most: i64) -> Done<Vec<Row>> {
-        let mut query = self.matching().order(movement::seq.desc());
+        let mut query = self.matching();
         if let Some(after) = after {
             query = query.filter(movement::seq.lt(after));
         }

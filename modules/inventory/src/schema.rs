@@ -16,6 +16,7 @@ diesel::table! {
         supplier -> Nullable<Text>,
         low_stock_threshold -> Nullable<BigInt>,
         low_since -> Nullable<BigInt>,
+        is_low -> Integer,
         created_at -> BigInt,
     }
 }

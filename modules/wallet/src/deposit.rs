@@ -1,7 +1,7 @@
 //! Deposits: money that a user says comes in, credited once it is confirmed.
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, overtaken, refuse};
+use emporium_database::{Db, is, overtaken, refuse};
 use emporium_kernel::{Money, PositiveMoney, Timestamp, id};
 use emporium_wallet_api::{TransferId, WalletError};
 
@@ -150,14 +150,14 @@ pub(crate) fn find(db: &mut Db, id: &DepositId) -> Done<Deposit> {
 pub(crate) fn list(db: &mut Db, filter: &Filter<DepositStatus>) -> Done<Vec<Deposit>> {
     let mut query = deposit::table.select(Row::columns()).into_boxed();
     if let Some(user) = &filter.user {
-        query = query.filter(deposit::user_id.eq(user));
+        query = query.filter(is(deposit::user_id, user)).order(deposit::user_id.desc());
     }
     if let Some(state) = filter.status.map(Word::text) {
-        query = query.filter(deposit::state.eq(state));
+        query = query.filter(is(deposit::state, state)).then_order_by(deposit::state.desc());
     }
     if let Some((at, id)) = &filter.after {
         query = query.filter(deposit::created_at.le(at)).filter(deposit::created_at.lt(at).or(deposit::id.lt(id)));
     }
-    let newest = query.order((deposit::created_at.desc(), deposit::id.desc())).limit(filter.limit.probe());
+    let newest = query.then_order_by((deposit::created_at.desc(), deposit::id.desc())).limit(filter.limit.probe());
     diesel::RunQueryDsl::load(newest, db)?.into_iter().map(read).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use diesel::prelude::*;
 use emporium_database::scan::{Scan, Scanned, scan};
-use emporium_database::{Db, Failure};
+use emporium_database::{Db, Failure, is};
 use emporium_kernel::{Currency, Cursor, Limit, Money, Page, Timestamp};
 use emporium_wallet_api::{TransferId, WalletError};
 use schemars::JsonSchema;
@@ -216,18 +216,19 @@ impl Scan for Entries<'_> {
     }
 
     fn end(&self, db: &mut Db, after: Option<&Place>, rows: i64) -> Done<Option<Place>> {
-        let mut query = entry::table.filter(entry::account_id.eq(self.account.id.as_str())).into_boxed();
+        let mut query = entry::table.filter(is(entry::account_id, self.account.id.as_str())).into_boxed();
         if let Some((version, _)) = after {
             query = query.filter(entry::account_version.lt(version));
         }
-        let newest = query.select((entry::account_version, entry::created_at)).order(entry::account_version.desc());
+        let newest = query.order((entry::account_id.desc(), entry::account_version.desc()));
+        let newest = newest.select((entry::account_version, entry::created_at));
         Ok(newest.offset(rows - 1).first(db).optional()?)
     }
 
     fn rows(&self, db: &mut Db, after: Option<&Place>, until: Option<&Place>, most: i64) -> Done<Vec<Row>> {
         let mut query = entry::table
             .inner_join(transfer::table.on(transfer::id.eq(entry::transfer_id)))
-            .filter(entry::account_id.eq(self.account.id.as_str()))
+            .filter(is(entry::account_id, self.account.id.as_str()))
             .select((
                 entry::account_version,
                 entry::side,
@@ -258,7 +259,7 @@ impl Scan for Entries<'_> {
         if let Some(to) = self.filter.to {
             query = query.filter(entry::created_at.lt(to.micros()));
         }
-        Ok(query.order(entry::account_version.desc()).limit(most).load(db)?)
+        Ok(query.order((entry::account_id.desc(), entry::account_version.desc())).limit(most).load(db)?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Withdrawals: money that a user takes out, set aside until it is paid or rejected.
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, overtaken, refuse};
+use emporium_database::{Db, Failure, is, overtaken, refuse};
 use emporium_kernel::{Money, PositiveMoney, Timestamp, id};
 use emporium_wallet_api::{HoldId, HoldState, TransferId, WalletError};
 
@@ -178,15 +178,16 @@ pub(crate) fn find(db: &mut Db, id: &WithdrawalId) -> Done<Withdrawal> {
 pub(crate) fn list(db: &mut Db, filter: &Filter<WithdrawalStatus>) -> Done<Vec<Withdrawal>> {
     let mut query = withdrawal::table.select(Row::columns()).into_boxed();
     if let Some(user) = &filter.user {
-        query = query.filter(withdrawal::user_id.eq(user));
+        query = query.filter(is(withdrawal::user_id, user)).order(withdrawal::user_id.desc());
     }
     if let Some(state) = filter.status.map(Word::text) {
-        query = query.filter(withdrawal::state.eq(state));
+        query = query.filter(is(withdrawal::state, state)).then_order_by(withdrawal::state.desc());
     }
     if let Some((at, id)) = &filter.after {
         query =
             query.filter(withdrawal::created_at.le(at)).filter(withdrawal::created_at.lt(at).or(withdrawal::id.lt(id)));
     }
-    let newest = query.order((withdrawal::created_at.desc(), withdrawal::id.desc())).limit(filter.limit.probe());
+    let newest =
+        query.then_order_by((withdrawal::created_at.desc(), withdrawal::id.desc())).limit(filter.limit.probe());
     diesel::RunQueryDsl::load(newest, db)?.into_iter().map(read).collect()
 }

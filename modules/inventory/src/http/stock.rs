@@ -43,7 +43,7 @@ pub(super) async fn list(
     Query(filter): Query<LevelFilter>,
 ) -> Result<ServedPage<Level>, Problem> {
     let supplier = seller.supplier().map(str::to_owned);
-    let page = stock.database.read(move |db| levels::list(db, filter, supplier.as_deref())).await?;
+    let page = stock.database.read(move |db| levels::list(db, &filter, supplier.as_deref())).await?;
     Ok(Answer::new(page))
 }
 

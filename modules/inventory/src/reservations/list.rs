@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use diesel::dsl::not;
 use diesel::prelude::*;
-use emporium_database::Db;
+use emporium_database::{Db, is};
 use emporium_inventory_api::{LocationId, Reservation, ReservationId, ReservationState, Sku};
 use emporium_kernel::{Cursor, Limit, Newest, Page, Timestamp};
 use schemars::JsonSchema;
@@ -92,20 +93,24 @@ pub(crate) fn list(db: &mut Db, filter: ReservationFilter) -> Done<Page<Held>> {
             reservation::created_at,
             reservation::updated_at,
         ))
-        .order((reservation::created_at.desc(), reservation::id.desc()))
         .limit(filter.limit.probe())
         .into_boxed::<Backend>();
-    if let Some(state) = filter.state {
-        query = query.filter(reservation::state.eq(name(state)));
-    }
     if let Some(order) = filter.order {
-        query = query.filter(reservation::order_id.eq(order));
+        query = query.filter(is(reservation::order_id, order)).order(reservation::order_id.desc());
+        // An order has few.
+        query = match filter.state {
+            Some(state) => query.filter(not(reservation::state.ne(name(state)))),
+            None => query,
+        };
+    } else if let Some(state) = filter.state {
+        query = query.filter(is(reservation::state, name(state))).order(reservation::state.desc());
     }
     if let Some(Cursor((at, id))) = filter.after {
         let past = reservation::created_at.lt(at).or(reservation::id.lt(id));
         query = query.filter(reservation::created_at.le(at).and(past));
     }
-    let rows: Vec<Row> = query.load(db)?;
+    let newest = query.then_order_by((reservation::created_at.desc(), reservation::id.desc()));
+    let rows: Vec<Row> = newest.load(db)?;
     let mut lines = lines(db, &rows)?;
     let held: Vec<Held> = rows.into_iter().map(|row| read(row, &mut lines)).collect::<Done<_>>()?;
     Ok(Page::of(held, filter.limit, |held| (held.created_at.micros(), held.id.to_string())))

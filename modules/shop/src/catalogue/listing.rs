@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::scope::{Products, Scope};
+use super::search::Matches;
 use super::{Product, Status, load};
 use crate::ShopError;
 use crate::error::Done;
@@ -176,6 +177,9 @@ pub(crate) fn page(db: &mut Db, filter: &Filter, part: &Part) -> Done<Page<Produ
     Ok(Page { data: load::by_ids(db, &ids)?, next_cursor: page.next_cursor, total: page.total })
 }
 
+/// Products that are read with one statement.
+const READ_AT_ONCE: usize = 500;
+
 /// Products in the order of a column.
 struct Listing<'a> {
     scope: &'a Scope<'a>,
@@ -186,7 +190,7 @@ struct Listing<'a> {
 /// comparison with a place alone lets the index be entered there.
 macro_rules! ordered {
     ($query:expr, $column:expr, up, $after:expr, $until:expr) => {{
-        let mut query = $query.order(($column.asc(), product::id.asc()));
+        let mut query = $query.then_order_by(($column.asc(), product::id.asc()));
         if let Some((key, id)) = $after {
             query = query.filter($column.ge(key.clone()).and($column.gt(key).or(product::id.gt(id))));
         }
@@ -196,7 +200,7 @@ macro_rules! ordered {
         query
     }};
     ($query:expr, $column:expr, down, $after:expr, $until:expr) => {{
-        let mut query = $query.order(($column.desc(), product::id.desc()));
+        let mut query = $query.then_order_by(($column.desc(), product::id.desc()));
         if let Some((key, id)) = $after {
             query = query.filter($column.le(key.clone()).and($column.lt(key).or(product::id.lt(id))));
         }
@@ -221,6 +225,7 @@ impl Listing<'_> {
         let (start, end) = self.prices();
         let after = after.cloned().into_iter().chain(start).max_by(|a, b| self.compare(a, b));
         let until = until.cloned().into_iter().chain(end).min_by(|a, b| self.compare(a, b));
+        let query = self.scope.ordered(query, self.sort);
         match self.sort {
             Sort::Relevance | Sort::CreatedDown => {
                 ordered!(query, product::created_at, down, numbered(after), numbered(until))
@@ -240,6 +245,31 @@ impl Listing<'_> {
         let low = lowest.map(|price| (self.sort, Key::Number(price), String::new()));
         let high = highest.map(|price| (self.sort, Key::Number(price), "~".to_owned()));
         if self.sort.is_falling() { (high, low) } else { (low, high) }
+    }
+
+    /// What was found, read by its ids, some at a time, and sorted here: for an order a planner may take the index that is in
+    /// it, and read all there is.
+    fn found(
+        &self,
+        db: &mut Db,
+        matches: &Matches,
+        after: Option<&Place>,
+        until: Option<&Place>,
+        most: i64,
+    ) -> Done<Vec<Row>> {
+        let ids: Vec<&String> = matches.weights.keys().collect();
+        let mut rows: Vec<(Place, Row)> = Vec::new();
+        for some in ids.chunks(READ_AT_ONCE) {
+            let read: Vec<Row> = self.scope.among(some.iter().copied()).select(COLUMNS).load(db)?;
+            rows.extend(read.into_iter().map(|row| (self.place(&row), row)));
+        }
+        rows.retain(|(place, _)| {
+            let is_behind = after.is_none_or(|after| self.compare(place, after).is_gt());
+            is_behind && until.is_none_or(|until| self.compare(place, until).is_le())
+        });
+        rows.sort_unstable_by(|(a, _), (b, _)| self.compare(a, b));
+        rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
     /// Which of two places comes first.
@@ -274,6 +304,9 @@ impl Scan for Listing<'_> {
     }
 
     fn rows(&self, db: &mut Db, after: Option<&Place>, until: Option<&Place>, most: i64) -> Done<Vec<Row>> {
+        if let Some(matches) = &self.scope.matches {
+            return self.found(db, matches, after, until, most);
+        }
         let query = self.ordered(self.scope.query(self.sort), after, until);
         Ok(query.limit(most).select(COLUMNS).load(db)?)
     }
@@ -281,6 +314,9 @@ impl Scan for Listing<'_> {
 
 impl Counted for Listing<'_> {
     fn reaches(&self, db: &mut Db, until: Option<&Place>, rows: i64) -> Done<bool> {
+        if self.scope.matches.is_some() {
+            return Ok(self.count(db)? >= rows);
+        }
         let query = self.ordered(self.scope.query(self.sort), None, until);
         let last: Option<String> = query.select(product::id).offset(rows - 1).first(db).optional()?;
         Ok(last.is_some())

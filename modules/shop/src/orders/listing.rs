@@ -1,9 +1,9 @@
 //! Finding orders: one's own, and all of them for staff, by any of the three statuses.
 
-use diesel::dsl::exists;
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use emporium_database::scan::{self, Counted, FEW, Scan};
-use emporium_database::{Db, Failure};
+use emporium_database::{Db, Failure, is};
 use emporium_inventory_api::Sku;
 use emporium_kernel::{Cursor, Limit, Newest, Page, Timestamp};
 use emporium_shop_api::OrderId;
@@ -87,119 +87,133 @@ impl From<OwnOrderFilter> for OrderFilter {
 
 type Query<'a> = orders::BoxedQuery<'a, <Db as diesel::Connection>::Backend>;
 
-/// Where a list begins to look. SQLite does not know how many orders have what is asked for, so it is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Begin {
-    /// With those of a customer, or with the one of a number.
-    Named,
-    /// With the few that have the SKU.
-    Sku,
-    /// With the few in this status.
-    Status,
-    /// With the few whose money stands so.
-    Payment,
-    /// With the few whose goods stand so.
-    Fulfilment,
-    /// With the newest, as any index leads to them.
+/// Where a list begins to look. SQLite does not know how many orders have what is asked for, so it is told: the other
+/// conditions are written such that it takes no index for them.
+#[derive(Clone, Copy, Debug)]
+enum Begin<'a> {
+    Number(&'a str),
+    Customer(&'a str),
+    /// With those that have the SKU; they are few.
+    Sku(&'a Sku),
+    Payment(PaymentStatus),
+    Fulfilment(FulfilmentStatus),
+    Status(OrderStatus),
+    /// With the newest.
     Newest,
-}
-
-/// Whether a query leaves more than a few.
-macro_rules! beyond_few {
-    ($db:expr, $query:expr, $id:expr) => {
-        $query.select($id).offset(FEW).limit(1).first::<String>($db).optional()?.is_some()
-    };
-}
-
-impl Begin {
-    fn of(db: &mut Db, filter: &OrderFilter) -> Done<Self> {
-        if filter.customer.is_some() || filter.number.is_some() {
-            return Ok(Self::Named);
-        }
-        if let Some(sku) = &filter.sku
-            && !beyond_few!(db, order_line::table.filter(order_line::sku.eq(sku.as_str())), order_line::order_id)
-        {
-            return Ok(Self::Sku);
-        }
-        if let Some(status) = filter.payment_status
-            && !beyond_few!(db, orders::table.filter(orders::payment_status.eq(status.name())), orders::id)
-        {
-            return Ok(Self::Payment);
-        }
-        if let Some(status) = filter.fulfilment_status
-            && !beyond_few!(db, orders::table.filter(orders::fulfilment_status.eq(status.name())), orders::id)
-        {
-            return Ok(Self::Fulfilment);
-        }
-        if let Some(status) = filter.status
-            && !beyond_few!(db, orders::table.filter(orders::status.eq(status.name())), orders::id)
-        {
-            return Ok(Self::Status);
-        }
-        Ok(Self::Newest)
-    }
-}
-
-/// Narrows a query to a status; where it does not begin there, such that SQLite does not take the index of the status and
-/// read every order that has it.
-macro_rules! of_status {
-    ($query:expr, $column:expr, $status:expr, $begins:expr) => {
-        match $status {
-            None => $query,
-            Some(status) if $begins => $query.filter($column.eq(status.name())),
-            Some(status) => $query.filter($column.ge(status.name()).and($column.le(status.name()))),
-        }
-    };
 }
 
 /// Orders, newest first.
 struct Listing<'a> {
     filter: &'a OrderFilter,
-    begin: Begin,
+    begin: Begin<'a>,
+    /// Whether very many may be asked for each that is shown.
+    asks: bool,
 }
 
 /// A moment and an id.
 type Place = (i64, String);
 
-impl Listing<'_> {
-    /// The orders that the filter leaves between two places; in no order yet.
-    fn matching(&self, after: Option<&Place>, until: Option<&Place>) -> Query<'_> {
-        let (filter, begin) = (self.filter, self.begin);
-        let begins = |with: Begin| begin == with || begin == Begin::Newest;
-        let mut query = self.between(after, until);
-        query = of_status!(query, orders::status, filter.status, begins(Begin::Status));
-        query = of_status!(query, orders::payment_status, filter.payment_status, begins(Begin::Payment));
-        query = of_status!(query, orders::fulfilment_status, filter.fulfilment_status, begins(Begin::Fulfilment));
-        if let Some(sku) = &filter.sku {
-            let of_sku = order_line::table.filter(order_line::sku.eq(sku.as_str()));
-            query = match begin == Begin::Sku {
-                true => query.filter(orders::id.eq_any(of_sku.select(order_line::order_id))),
-                false => query.filter(exists(of_sku.filter(order_line::order_id.eq(orders::id)))),
-            };
+impl<'a> Listing<'a> {
+    /// Begins with the number or the customer, else with the first part of the filter that leaves few; where none does, with
+    /// the first status there is.
+    fn of(db: &mut Db, filter: &'a OrderFilter) -> Done<Self> {
+        let OrderFilter { status, payment_status, fulfilment_status, sku, customer, number, .. } = filter;
+        let (payment, fulfilment) = (payment_status.map(Begin::Payment), fulfilment_status.map(Begin::Fulfilment));
+        let statuses: Vec<Begin<'_>> = [payment, fulfilment, status.map(Begin::Status)].into_iter().flatten().collect();
+        let is_asked = !statuses.is_empty() || sku.is_some();
+        match (number, customer) {
+            (Some(number), _) => return Ok(Self { filter, begin: Begin::Number(number), asks: false }),
+            (None, Some(customer)) => {
+                return Ok(Self { filter, begin: Begin::Customer(customer), asks: is_asked });
+            }
+            (None, None) => {}
         }
-        if let Some(number) = &filter.number {
-            query = query.filter(orders::number.eq(number));
+        let begin = statuses.first().copied().unwrap_or(Begin::Newest);
+        // One status alone has an index in the order of the list.
+        if sku.is_none() && statuses.len() <= 1 {
+            return Ok(Self { filter, begin, asks: false });
         }
-        query
+        for part in sku.as_ref().map(Begin::Sku).into_iter().chain(statuses) {
+            let listing = Self { filter, begin: part, asks: false };
+            if listing.is_short(db)? {
+                return Ok(listing);
+            }
+        }
+        Ok(Self { filter, begin, asks: true })
     }
 
-    /// The orders, a customer's or all, between two places and in the time of the filter. The first condition of a place
+    /// Whether there are few orders where it begins.
+    fn is_short(&self, db: &mut Db) -> Done<bool> {
+        let beyond: Option<String> = match self.begin {
+            Begin::Sku(sku) => {
+                let lines = order_line::table.filter(order_line::sku.eq(sku.as_str())).select(order_line::order_id);
+                lines.offset(FEW).first(db).optional()?
+            }
+            _ => self.index(None, None).select(orders::id).offset(FEW).first(db).optional()?,
+        };
+        Ok(beyond.is_none())
+    }
+
+    /// The orders with which it begins, between two places and in the time of the filter. The first condition of a place
     /// alone enters the index; the second leaves out what is of that moment and beyond the place.
-    fn between(&self, after: Option<&Place>, until: Option<&Place>) -> Query<'_> {
+    fn index(&self, after: Option<&Place>, until: Option<&Place>) -> Query<'_> {
         let before_all = |moment: Timestamp| (moment.micros(), String::new());
         let after = after.cloned().into_iter().chain(self.filter.to.map(before_all)).min();
         let until = until.cloned().into_iter().chain(self.filter.from.map(before_all)).max();
         let mut query = orders::table.into_boxed();
-        if let Some(customer) = &self.filter.customer {
-            query = query.filter(orders::buyer.eq(customer));
-        }
         if let Some((at, id)) = after {
             query = query.filter(orders::created_at.le(at)).filter(orders::created_at.lt(at).or(orders::id.lt(id)));
         }
         if let Some((at, id)) = until {
             query = query.filter(orders::created_at.ge(at)).filter(orders::created_at.gt(at).or(orders::id.ge(id)));
         }
+        match self.begin {
+            Begin::Number(number) => query.filter(orders::number.eq(number)),
+            Begin::Customer(customer) => query.filter(is(orders::buyer, customer)),
+            Begin::Sku(sku) => {
+                let of_sku = order_line::table.filter(order_line::sku.eq(sku.as_str()));
+                query.filter(orders::id.eq_any(of_sku.select(order_line::order_id)))
+            }
+            Begin::Payment(status) => query.filter(is(orders::payment_status, status.name())),
+            Begin::Fulfilment(status) => query.filter(is(orders::fulfilment_status, status.name())),
+            Begin::Status(status) => query.filter(is(orders::status, status.name())),
+            Begin::Newest => query,
+        }
+    }
+
+    /// What of these the filter lets through.
+    fn matching(&self, after: Option<&Place>, until: Option<&Place>) -> Query<'_> {
+        let OrderFilter { status, payment_status, fulfilment_status, sku, customer, .. } = self.filter;
+        let mut query = self.index(after, until);
+        if let Some(customer) = customer.as_ref().filter(|_| !matches!(self.begin, Begin::Customer(_))) {
+            query = query.filter(not(orders::buyer.ne(customer)));
+        }
+        if let Some(status) = payment_status.filter(|_| !matches!(self.begin, Begin::Payment(_))) {
+            query = query.filter(not(orders::payment_status.ne(status.name())));
+        }
+        if let Some(status) = fulfilment_status.filter(|_| !matches!(self.begin, Begin::Fulfilment(_))) {
+            query = query.filter(not(orders::fulfilment_status.ne(status.name())));
+        }
+        if let Some(status) = status.filter(|_| !matches!(self.begin, Begin::Status(_))) {
+            query = query.filter(not(orders::status.ne(status.name())));
+        }
+        if let Some(sku) = sku.as_ref().filter(|_| !matches!(self.begin, Begin::Sku(_))) {
+            let of_sku = order_line::table.filter(order_line::sku.eq(sku.as_str()));
+            query = query.filter(exists(of_sku.filter(order_line::order_id.eq(orders::id))));
+        }
         query
+    }
+
+    /// Orders of this list, newest first: in the order of the index with which it begins.
+    fn newest<'q>(&self, query: Query<'q>) -> Query<'q> {
+        let query = match self.begin {
+            Begin::Customer(_) => query.order(orders::buyer.desc()),
+            Begin::Payment(_) => query.order(orders::payment_status.desc()),
+            Begin::Fulfilment(_) => query.order(orders::fulfilment_status.desc()),
+            Begin::Status(_) => query.order(orders::status.desc()),
+            Begin::Number(_) | Begin::Sku(_) | Begin::Newest => query,
+        };
+        query.then_order_by((orders::created_at.desc(), orders::id.desc()))
     }
 }
 
@@ -208,16 +222,8 @@ impl Scan for Listing<'_> {
     type Place = Place;
     type Error = Failure<ShopError>;
 
-    /// One status alone has an index, and few orders are sorted.
     fn asks(&self) -> bool {
-        let OrderFilter { status, payment_status, fulfilment_status, sku, number, .. } = self.filter;
-        let statuses = [status.is_some(), payment_status.is_some(), fulfilment_status.is_some()];
-        let asked = statuses.into_iter().filter(|asked| *asked).count() + 2 * usize::from(sku.is_some());
-        match self.begin {
-            Begin::Named => number.is_none() && asked > 0,
-            Begin::Newest => asked > 1,
-            Begin::Sku | Begin::Status | Begin::Payment | Begin::Fulfilment => false,
-        }
+        self.asks
     }
 
     fn place(&self, row: &OrderRow) -> Place {
@@ -225,12 +231,12 @@ impl Scan for Listing<'_> {
     }
 
     fn end(&self, db: &mut Db, after: Option<&Place>, rows: i64) -> Done<Option<Place>> {
-        let newest = self.between(after, None).order((orders::created_at.desc(), orders::id.desc()));
+        let newest = self.newest(self.index(after, None));
         Ok(newest.select((orders::created_at, orders::id)).offset(rows - 1).first(db).optional()?)
     }
 
     fn rows(&self, db: &mut Db, after: Option<&Place>, until: Option<&Place>, most: i64) -> Done<Vec<OrderRow>> {
-        let newest = self.matching(after, until).order((orders::created_at.desc(), orders::id.desc()));
+        let newest = self.newest(self.matching(after, until));
         Ok(newest.limit(most).load(db)?)
     }
 }
@@ -247,7 +253,7 @@ impl Counted for Listing<'_> {
 }
 
 fn page(db: &mut Db, filter: OrderFilter) -> Done<Page<Order>> {
-    let listing = Listing { begin: Begin::of(db, &filter)?, filter: &filter };
+    let listing = Listing::of(db, &filter)?;
     let after = filter.after.as_ref().map(|Cursor(place)| place.clone());
     let Page { data, next_cursor, .. } = scan::page(db, &listing, filter.limit, after)?;
     let data = with_lines(db, data)?.into_iter().map(Placing::view).collect::<Done<_>>()?;

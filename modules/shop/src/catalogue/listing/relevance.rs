@@ -15,9 +15,10 @@ use super::scope::Scope;
 use super::{Key, Listing, Moment, Part, Place, Row, Sort};
 use crate::error::Done;
 
-/// Products that are ranked together, where all words are common.
-const RANKED: usize = 1_000;
-/// Of a stretch that is looked at again, with what has come to match in it meanwhile; twice [`RANKED`].
+/// Products that are ranked together, where all words are common: with the next one, they are a thousand, and no more
+/// than the thousand that are looked at first where every product matches.
+const RANKED: usize = 999;
+/// Of a stretch that is looked at again, with what has come to match in it meanwhile; twice as many.
 const MOST_RANKED: i64 = 2_000;
 /// No stretch is longer, whatever a cursor says.
 const FARTHEST: i64 = 20_000;
@@ -107,10 +108,7 @@ impl Stretch {
     fn between(db: &mut Db, scope: &Scope<'_>, since: Moment, until: Option<Moment>) -> Done<Self> {
         let (listing, after, end) = (newest_first(scope), place(since.clone()), until.clone().map(place));
         let rows = if scope.matches.is_some() {
-            // So few that they are read by their ids, and no planner is to think of anything else.
-            let mut rows = listing.rows(db, Some(&after), None, i64::MAX)?;
-            rows.retain(|row| end.as_ref().is_none_or(|end| listing.compare(&listing.place(row), end).is_le()));
-            rows
+            listing.rows(db, Some(&after), end.as_ref(), i64::MAX)?
         } else {
             let farthest = listing.end(db, Some(&after), FARTHEST)?;
             let end = end.into_iter().chain(farthest).min_by(|a, b| listing.compare(a, b));

@@ -5,7 +5,7 @@
 
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
-use emporium_database::Db;
+use emporium_database::{Db, is};
 
 use super::{Filter, Sort};
 use crate::catalogue::search::{COMMON, Matches, Search};
@@ -107,22 +107,42 @@ impl<'a> Scope<'a> {
     pub(super) fn index(&self) -> Products<'_> {
         let query = product::table.into_boxed();
         match (self.supplier(), self.filter.status) {
-            (Some(supplier), _) => query.filter(product::supplier.eq(supplier)),
-            (None, Some(status)) => query.filter(product::status.eq(status.name())),
+            (Some(supplier), _) => query.filter(is(product::supplier, supplier)),
+            (None, Some(status)) => query.filter(is(product::status, status.name())),
             (None, None) => query,
         }
     }
 
-    /// The products, in no order yet; for a list in this order, which is bounded by [`Self::prices`].
-    pub(super) fn query(&self, sort: Sort) -> Products<'_> {
-        let mut query = match &self.matches {
-            Some(matches) => self.among(matches),
-            None if self.supplier().is_some() => self.of_status(self.index()),
-            None => self.index(),
-        };
-        if !self.enters_at_price(sort) {
-            query = self.priced(query);
+    /// Begins the order of a query with the column that the index begins with, which has one value.
+    pub(super) fn ordered<'q>(&self, query: Products<'q>, sort: Sort) -> Products<'q> {
+        match (self.supplier().is_some(), self.filter.status.is_some(), sort.is_falling()) {
+            (true, _, true) => query.order(product::supplier.desc()),
+            (true, _, false) => query.order(product::supplier.asc()),
+            (false, true, true) => query.order(product::status.desc()),
+            (false, true, false) => query.order(product::status.asc()),
+            (false, false, _) => query,
         }
+    }
+
+    /// The products that are looked through, in no order yet; for a list in this order, which is bounded by [`Self::prices`].
+    pub(super) fn query(&self, sort: Sort) -> Products<'_> {
+        let query = if self.supplier().is_some() { self.of_status(self.index()) } else { self.index() };
+        self.narrowed(if self.enters_at_price(sort) { query } else { self.priced(query) })
+    }
+
+    /// Those of some products, read by their ids. Status and supplier are compared such that SQLite does not take their
+    /// indexes, which would read every product there is.
+    pub(super) fn among<'q>(&'q self, ids: impl IntoIterator<Item = &'q String>) -> Products<'q> {
+        let query = product::table.into_boxed().filter(product::id.eq_any(ids));
+        let query = self.priced(self.of_status(query));
+        self.narrowed(match self.supplier() {
+            Some(supplier) => query.filter(not(product::supplier.ne(supplier))),
+            None => query,
+        })
+    }
+
+    /// Asks each for its categories and for what is searched for.
+    fn narrowed<'q>(&'q self, mut query: Products<'q>) -> Products<'q> {
         if let Some(categories) = &self.categories {
             let member = product_category::table.filter(product_category::product.eq(product::id));
             query = query.filter(exists(member.filter(product_category::category.eq_any(categories))));
@@ -133,10 +153,13 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// What [`Self::query`] leaves within the prices, to be counted.
+    /// What the filter leaves, to be counted.
     pub(super) fn counted(&self, sort: Sort) -> Products<'_> {
-        let query = self.query(sort);
-        if self.enters_at_price(sort) { self.within_prices(query) } else { query }
+        match &self.matches {
+            Some(matches) => self.among(matches.weights.keys()),
+            None if self.enters_at_price(sort) => self.within_prices(self.query(sort)),
+            None => self.query(sort),
+        }
     }
 
     fn has_price(&self) -> bool {
@@ -173,17 +196,6 @@ impl<'a> Scope<'a> {
             query = query.filter(product::price_from.le(price));
         }
         query
-    }
-
-    /// What was found, read by its ids. Status and supplier are compared such that SQLite does not take their indexes, which
-    /// would read every product there is.
-    fn among<'q>(&'q self, matches: &'q Matches) -> Products<'q> {
-        let query = product::table.into_boxed().filter(product::id.eq_any(matches.weights.keys()));
-        let query = self.of_status(query);
-        match self.supplier() {
-            Some(supplier) => query.filter(not(product::supplier.ne(supplier))),
-            None => query,
-        }
     }
 
     /// Compares the status such that no planner takes its index.

@@ -1,0 +1,110 @@
+//! Lists of very many rows on a server: few are read for a page, however far from the first it is.
+#![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
+#![expect(clippy::disallowed_methods, reason = "the server is waited for by the clock")]
+
+mod common;
+#[path = "../../../tests/support/mariadbd.rs"]
+mod mariadbd;
+
+use common::{World, get, user};
+use emporium_database::Url;
+use emporium_kernel::Cursor;
+use emporium_shop::Settings;
+use mariadbd::Mariadbd;
+
+const ANA: &str = "supplier-ana";
+const ADA: &str = "customer-ada";
+
+/// Twenty thousand products that anybody may buy, half of them Ana's, half of them red and a third of them pens.
+fn products() -> String {
+    format!(
+        "use shopdb;
+         insert into category (id, slug, name, parent, position, version, created_at) values ('cat_1', 'pens', 'Pens', null, 0, 1, 0);
+         insert into product (id, slug, title, description, vendor, kind, tags, options, images, extra, status, supplier,
+                              price_from, registered, version, created_at, updated_at)
+         select concat('prd_0', lpad(seq, 25, '0')), seq, concat('Thing ', lpad(seq * 7 % 20000, 5, '0')), '', '', '', '[]', '[]',
+                '[]', '{{}}', 'active', if(seq % 2 = 0, '{ana}', null), seq * 31 % 20000, 1, 1, seq, seq
+         from seq_1_to_20000;
+         insert into product_category (product, category)
+         select concat('prd_0', lpad(seq, 25, '0')), 'cat_1' from seq_3_to_20000_step_3;
+         insert into search_term (term, product, weight)
+         select 'red', concat('prd_0', lpad(seq, 25, '0')), 4 from seq_2_to_20000_step_2;
+         analyze table category, product, product_category, search_term;",
+        ana = user(ANA)
+    )
+}
+
+/// Twenty thousand orders, half of them Ada's, nine of ten paid and half of them fulfilled; all have a pen.
+fn orders() -> String {
+    format!(
+        "use shopdb;
+         insert into orders (id, number, buyer, status, payment_status, fulfilment_status, currency, total, step, hold_attempt,
+                             accepted, version, lease_until, attempts, created_at, updated_at)
+         select concat('ord_0', lpad(seq, 25, '0')), 1000000000 + seq, if(seq % 2 = 0, '{ada}', seq), 'placed',
+                if(seq % 10 = 0, 'refunded', 'paid'), if(seq % 2 = 0, 'fulfilled', 'unfulfilled'), 'USD', 100, 'done', 1, 0, 3, 0, 0,
+                seq, seq
+         from seq_1_to_20000;
+         insert into order_line (order_id, position, sku, product, title, supplier, quantity, unit_price, total)
+         select concat('ord_0', lpad(seq, 25, '0')), 0, 'PEN', 'prd_1', 'Pen', null, 1, 100, 100 from seq_1_to_20000;
+         analyze table orders, order_line;",
+        ada = user(ADA)
+    )
+}
+
+/// Lists that are looked through; of a word, up to five thousand entries of several indexes are read to learn that it is common.
+const PRODUCTS: [(&str, i64); 5] = [
+    ("", FEW),
+    ("category=pens", FEW),
+    ("min_price=5&max_price=19000", FEW),
+    ("q=red", 8 * FEW),
+    ("category=pens&q=red", 8 * FEW),
+];
+
+/// Of each part of a filter a thousand are read to learn that it leaves many, and a thousand more are looked through.
+const FEW: i64 = 6_000;
+
+#[actix_web::test]
+async fn few_rows_are_read_for_a_page_of_products_in_the_middle() {
+    let server = Mariadbd::start();
+    let world = World::at(Url::parse(&server.url("shopdb")).expect("a URL"), Settings::default());
+    let app = world.app().await;
+    server.told(&products());
+    let lists = [("products?", ANA), ("admin/products?status=active", ANA), ("admin/products?status=active", "staff")];
+    for sort in ["created_at", "-price", "title"] {
+        let (by_number, by_title) = ((sort, 10_000, "prd_1"), (sort, "Thing 10000", "prd_1"));
+        let after = if sort == "title" { Cursor::encode(&by_title) } else { Cursor::encode(&by_number) };
+        for (list, token) in lists {
+            for (filter, few) in PRODUCTS {
+                let path = format!("/v1/{list}&{filter}&limit=20&sort={sort}&after={after}");
+                let (page, read) = server.rows_of(get(&path).by(token).to(&app)).await;
+                assert_eq!(page.expect(200).column("id").len(), 20, "{token} {path}");
+                assert!(read < few, "{token} {path}: {read} rows");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn few_rows_are_read_for_a_page_of_orders_in_the_middle() {
+    let server = Mariadbd::start();
+    let world = World::at(Url::parse(&server.url("shopdb")).expect("a URL"), Settings::default());
+    let app = world.app().await;
+    server.told(&orders());
+    let after = Cursor::encode(&(10_000, "ord_1"));
+    let of_ada = format!("admin/orders?customer={}", user(ADA));
+    let by_status = ["", "status=placed", "payment_status=paid", "fulfilment_status=fulfilled"];
+    let by_more = ["sku=PEN", "sku=PEN&payment_status=refunded", "status=placed&payment_status=paid"];
+    let mut lists: Vec<(&str, &str, &str)> = Vec::new();
+    for filter in by_status {
+        lists.extend([(ADA, "orders?", filter), ("staff", "admin/orders?", filter), ("staff", &of_ada, filter)]);
+    }
+    for filter in by_more {
+        lists.extend([("staff", "admin/orders?", filter), ("staff", &of_ada, filter)]);
+    }
+    for (token, list, filter) in lists {
+        let path = format!("/v1/{list}&{filter}&limit=20&after={after}");
+        let (page, read) = server.rows_of(get(&path).by(token).to(&app)).await;
+        assert_eq!(page.expect(200).column("id").len(), 20, "{token} {path}");
+        assert!(read < FEW, "{token} {path}: {read} rows");
+    }
+}
