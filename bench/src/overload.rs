@@ -160,6 +160,8 @@ fn tell(
     bench.report.fact(&format!("{name}, good p99"), in_millis(&total.good), "ms", None)?;
     let target = Some(Target::AtMost(REFUSED_MILLIS));
     bench.report.fact(&format!("{name}, refused p99"), in_millis(&total.refused), "ms", target)?;
+    let each: Vec<String> = open.seconds.iter().map(|second| millis(quantile(&second.refused, 0.99))).collect();
+    bench.report.say(&format!("  p99 of each second's refusals: {} ms", each.join(", ")))?;
     bench.report.fact(&format!("{name}, refused"), ratio(total.refused.len(), open.offered), "", None)?;
     let unanswered = ratio(total.failed, 1);
     bench.report.fact(&format!("{name}, unanswered"), unanswered, "", Some(Target::AtMost(0.0)))

@@ -70,8 +70,7 @@ async fn staff_see_all_orders_that_a_filter_leaves_newest_first() {
 async fn the_few_oldest_orders_that_two_statuses_leave_are_found_behind_all_others() {
     let world = World::new();
     let app = world.app().await;
-    let fulfilled =
-        "update orders set fulfilment_status = 'fulfilled' where id <= printf('ord_0%025d', 150) or status = 'cancelled'";
+    let fulfilled = "update orders set fulfilment_status = 'fulfilled' where id <= printf('ord_0%025d', 150) or status = 'cancelled'";
     let sql = format!("{}{fulfilled};", many(VERY_MANY));
     world.shop.database().write::<_, Outage, _>(move |db| Ok(db.batch_execute(&sql)?)).await.expect("is written");
     for filter in [

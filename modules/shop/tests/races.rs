@@ -1,20 +1,17 @@
-//! Two want to decide on an order at the same moment: exactly one of them does, and the other is told so.
+//! What only a server lets happen: two change the shop at the same moment, and the second sees what the first has done.
 #![expect(clippy::expect_used, reason = "a test stops where it cannot go on")]
 #![expect(clippy::disallowed_methods, reason = "the server is waited for by the clock")]
 
 mod common;
-#[path = "../../../tests/support/engines.rs"]
-#[expect(unused_macros, unused_imports, dead_code, reason = "this race happens on a server alone")]
-mod engines;
 #[path = "../../../tests/support/mariadbd.rs"]
 mod mariadbd;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{World, post, user};
+use common::{World, get, patch, post, product, user};
 use diesel::connection::SimpleConnection;
-use emporium_database::Db;
+use emporium_database::{Db, Url};
 use emporium_kernel::{Currency, Money};
 use emporium_shop::{Settings, ShopError};
 use mariadbd::Mariadbd;
@@ -23,14 +20,44 @@ use tokio::sync::Notify;
 
 const BUYER: &str = "customer-ada";
 
-/// Whether somebody waits for a row that somebody else has changed.
+fn server() -> (Arc<Mariadbd>, Url) {
+    let server = Mariadbd::start();
+    let url = Url::parse(&server.url("shopdb")).expect("a URL");
+    (Arc::new(server), url)
+}
+
+/// Whether somebody waits for a row that somebody else has changed. (`innodb_trx` is not read anew while it is asked often.)
 fn somebody_waits(server: &Mariadbd) -> bool {
-    server.told("select count(*) from information_schema.innodb_trx where trx_state = 'LOCK WAIT'") != "0\n"
+    let waits = "select variable_value from information_schema.global_status \
+        where variable_name = 'INNODB_ROW_LOCK_CURRENT_WAITS'";
+    server.told(waits) != "0\n"
+}
+
+/// Does `second` when `first` was done but not committed, which it is as soon as the second waits for it.
+async fn after<T>(first: String, server: &Arc<Mariadbd>, world: &World, second: impl Future<Output = T>) -> T {
+    let done = Arc::new(Notify::new());
+    let (server, told) = (server.clone(), done.clone());
+    let first = world.shop.database().write::<_, ShopError, _>(move |db: &mut Db| {
+        db.batch_execute(&first)?;
+        told.notify_one();
+        let began = Instant::now();
+        while !somebody_waits(&server) {
+            assert!(began.elapsed() < Duration::from_secs(60), "the second has not come");
+        }
+        Ok(())
+    });
+    let second = async {
+        done.notified().await;
+        second.await
+    };
+    let (first, second) = futures_util::future::join(first, second).await;
+    first.expect("commits");
+    second
 }
 
 #[actix_web::test]
 async fn a_cancel_that_comes_second_is_refused_though_the_first_cancelled_as_well() {
-    let (server, url) = engines::server("shopdb");
+    let (server, url) = server();
     let world = World::at(url, Settings { order_patience_millis: 60_000, ..Settings::default() });
     world.selling(&[("PEN", 100)]).await;
     world.wallet.fund(&user(BUYER), Money::new(1_000, Currency::USD).expect("money"));
@@ -46,31 +73,32 @@ async fn a_cancel_that_comes_second_is_refused_though_the_first_cancelled_as_wel
     }
     let order = world.shop.unfinished().await.expect("lists").remove(0).id;
 
-    let (server, changed) = (Arc::new(server), Arc::new(Notify::new()));
-    let first = {
-        let (server, changed, order) = (server.clone(), changed.clone(), order.to_string());
-        world.shop.database().write::<_, ShopError, _>(move |db: &mut Db| {
-            db.batch_execute(&format!(
-                "update orders set step = 'aborting', cancel_reason = 'insufficient_funds', version = version + 1
-                 where id = '{order}'"
-            ))?;
-            changed.notify_one();
-            let began = Instant::now();
-            while !somebody_waits(&server) {
-                assert!(began.elapsed() < Duration::from_secs(60), "the cancel has not come");
-            }
-            Ok(())
-        })
-    };
-    let second = async {
-        changed.notified().await;
-        let cancel = post(&format!("/v1/orders/{order}/cancel")).by(BUYER).header("idempotency-key", "c");
-        cancel.json(&json!({})).to(&app).await
-    };
-    let (first, second) = futures_util::future::join(first, second).await;
-    first.expect("commits");
+    let first = format!(
+        "update orders set step = 'aborting', cancel_reason = 'insufficient_funds', version = version + 1
+         where id = '{order}'"
+    );
+    let cancel = post(&format!("/v1/orders/{order}/cancel")).by(BUYER).header("idempotency-key", "c");
+    let second = after(first, &server, &world, cancel.json(&json!({})).to(&app)).await;
     assert_eq!((second.status, second.code()), (409, "not_allowed"), "{}", second.body);
     gate.add_permits(10);
     placing.await.expect("no panic").expect(409);
     assert_eq!(world.wallet.balance(&user(BUYER), "USD"), (1_000, 0));
+}
+
+#[actix_web::test]
+async fn a_product_that_enters_a_category_while_this_is_renamed_is_found_by_the_new_name() {
+    let (server, url) = server();
+    let world = World::at(url, Settings::default());
+    let app = world.app().await;
+    let kitchen = json!({"name": "Kitchen"});
+    post("/v1/admin/categories").by("staff").json(&kitchen).to(&app).await.expect(201);
+    let mug = post("/v1/admin/products").by("staff").json(&product("Mug", "MUG", 100)).to(&app).await.expect(201);
+    let rename = "update category set name = 'Household' where slug = 'kitchen'".to_owned();
+    let enter = patch(&format!("/v1/admin/products/{}", mug.text("/id"))).by("staff").header("if-match", "*");
+    let entered = after(rename, &server, &world, enter.json(&json!({"category": "kitchen"})).to(&app)).await;
+    entered.expect(200);
+    for (word, titles) in [("household", vec!["Mug"]), ("kitchen", vec![])] {
+        let found = get(&format!("/v1/products?q={word}")).to(&app).await.expect(200);
+        assert_eq!(found.column("title"), titles, "{word}");
+    }
 }

@@ -34,7 +34,6 @@ pub(crate) fn insert(
     terms: &mut NewTerms,
 ) -> Done<Saved> {
     let slug = slug::free(db, draft.slug.as_ref(), &draft.title, is_taken)?;
-    let categories = category::by_slugs(db, &draft.categories)?;
     let row = (
         (product::id.eq(id.as_str()), product::slug.eq(slug.as_str()), product::title.eq(&draft.title)),
         (product::description.eq(&draft.description), product::vendor.eq(&draft.vendor), product::kind.eq(&draft.kind)),
@@ -46,9 +45,7 @@ pub(crate) fn insert(
     );
     diesel::insert_into(product::table).values(row).execute(db)?;
     let created_skus = skus::put(db, id, &draft.skus, now)?;
-    link(db, id, &categories)?;
-    // Again: now that the product belongs to them, a new name of theirs reaches its terms.
-    let categories = category::by_slugs(db, &draft.categories)?;
+    let categories = link(db, id, &draft.categories)?;
     terms.add(id, terms::of(draft, &categories));
     tell(db, "product.created", id, &slug, draft.status, 1, now)?;
     Ok(Saved { slug, created_skus })
@@ -71,11 +68,12 @@ pub(crate) fn replace(db: &mut Db, current: &Product, wanted: &ProductDraft, now
         created_skus = skus::put(db, &current.id, &wanted.skus, now)?;
         skus::archive_others(db, &current.id, &wanted.skus)?;
     }
-    let categories = category::by_slugs(db, &wanted.categories)?;
-    if before.categories != wanted.categories {
+    let categories = if before.categories == wanted.categories {
+        category::by_slugs(db, &wanted.categories)?
+    } else {
         unlink(db, &current.id)?;
-        link(db, &current.id, &categories)?;
-    }
+        link(db, &current.id, &wanted.categories)?
+    };
     if is_registered_otherwise(&before, &wanted) {
         diesel::update(product::table.filter(product::id.eq(current.id.as_str())))
             .set(product::registered.eq(0))
@@ -138,12 +136,13 @@ fn unlink(db: &mut Db, id: &ProductId) -> Done<()> {
     Ok(())
 }
 
-fn link(db: &mut Db, id: &ProductId, categories: &[CategoryRef]) -> Done<()> {
-    for category in categories {
+/// Puts a product into categories; these as they are named now that it belongs to them, and a new name reaches its terms.
+fn link(db: &mut Db, id: &ProductId, slugs: &[Slug]) -> Done<Vec<CategoryRef>> {
+    for category in category::by_slugs(db, slugs)? {
         let row = (product_category::product.eq(id.as_str()), product_category::category.eq(category.id.as_str()));
         diesel::insert_into(product_category::table).values(row).execute(db)?;
     }
-    Ok(())
+    category::by_slugs(db, slugs)
 }
 
 fn tell(
