@@ -1,18 +1,16 @@
 //! Lists of products: filtered, sorted, and in pages that neither skip nor repeat a row.
 
+mod place;
 mod relevance;
 mod scope;
-
-use std::cmp::Ordering;
 
 use diesel::prelude::*;
 use emporium_database::scan::{self, Counted, Scan};
 use emporium_database::{Db, Failure};
-use emporium_kernel::{Cursor, FieldError, Limit, Page, Problem};
+use emporium_kernel::{Cursor, Limit, Page, Problem};
 use emporium_shop_api::ProductId;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use self::place::{Key, numbered, titled};
 use self::scope::{Products, Scope};
 use super::search::Matches;
 use super::{Product, Status, load};
@@ -20,51 +18,7 @@ use crate::ShopError;
 use crate::error::Done;
 use crate::schema::product;
 
-/// The order of a list of products.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) enum Sort {
-    /// Best match first; newest first when nothing is searched for.
-    #[serde(rename = "relevance")]
-    Relevance,
-    /// Oldest first.
-    #[serde(rename = "created_at")]
-    Created,
-    /// Newest first.
-    #[serde(rename = "-created_at")]
-    CreatedDown,
-    /// By title.
-    #[serde(rename = "title")]
-    Title,
-    /// By title, backwards.
-    #[serde(rename = "-title")]
-    TitleDown,
-    /// Cheapest first.
-    #[serde(rename = "price")]
-    Price,
-    /// Dearest first.
-    #[serde(rename = "-price")]
-    PriceDown,
-}
-
-/// What a row is sorted by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Key {
-    /// A price, a time or a weight.
-    Number(i64),
-    /// A title.
-    Text(String),
-    /// A weight among the products that are ranked together: where they begin and, unless it is the end, where they end.
-    Ranked(i64, Moment, Option<Moment>),
-    /// Where the products begin that are ranked together next.
-    Behind(Moment),
-}
-
-/// A place among products by age: a time of creation and an id.
-pub(crate) type Moment = (i64, String);
-
-/// Where a page begins: the order it belongs to, and key and id of the last row that was shown or looked at.
-pub(crate) type Place = (Sort, Key, String);
+pub(crate) use self::place::{Place, Sort};
 
 /// Which products are listed.
 #[derive(Clone, Debug, Default)]
@@ -111,38 +65,6 @@ impl Part {
         let after = after.map(|cursor| sort.place(cursor.0)).transpose()?;
         Ok(Self { sort, limit, after, total })
     }
-}
-
-impl Sort {
-    fn is_textual(self) -> bool {
-        matches!(self, Sort::Title | Sort::TitleDown)
-    }
-
-    fn is_by_price(self) -> bool {
-        matches!(self, Sort::Price | Sort::PriceDown)
-    }
-
-    fn is_falling(self) -> bool {
-        matches!(self, Sort::Relevance | Sort::CreatedDown | Sort::TitleDown | Sort::PriceDown)
-    }
-
-    fn place(self, (sort, key, id): Place) -> Result<(Key, String), Problem> {
-        let fits = sort == self
-            && match key {
-                Key::Number(_) => !self.is_textual(),
-                Key::Text(_) => self.is_textual(),
-                Key::Ranked(..) | Key::Behind(_) => self == Sort::Relevance,
-            };
-        if fits { Ok((key, id)) } else { Err(foreign_cursor()) }
-    }
-}
-
-fn foreign_cursor() -> Problem {
-    let message = "send next_cursor as it was given, with the same sort".to_owned();
-    let mut problem =
-        Problem::invalid(vec![FieldError { field: "after".to_owned(), code: "invalid_cursor".to_owned(), message }]);
-    (problem.status, problem.code) = (400, "invalid_query".to_owned());
-    problem
 }
 
 /// A row of a list before it is completed: its id and what it is sorted by.
@@ -211,20 +133,12 @@ macro_rules! ordered {
     }};
 }
 
-fn numbered(place: Option<Place>) -> Option<(i64, String)> {
-    place.and_then(|(_, key, id)| if let Key::Number(number) = key { Some((number, id)) } else { None })
-}
-
-fn titled(place: Option<Place>) -> Option<(String, String)> {
-    place.and_then(|(_, key, id)| if let Key::Text(title) = key { Some((title, id)) } else { None })
-}
-
 impl Listing<'_> {
     /// In order, behind a place and no later than another, and within the prices that the filter gives.
     fn ordered<'q>(&self, query: Products<'q>, after: Option<&Place>, until: Option<&Place>) -> Products<'q> {
         let (start, end) = self.prices();
-        let after = after.cloned().into_iter().chain(start).max_by(|a, b| self.compare(a, b));
-        let until = until.cloned().into_iter().chain(end).min_by(|a, b| self.compare(a, b));
+        let after = after.cloned().into_iter().chain(start).max_by(|a, b| self.sort.compare(a, b));
+        let until = until.cloned().into_iter().chain(end).min_by(|a, b| self.sort.compare(a, b));
         let query = self.scope.ordered(query, self.sort);
         match self.sort {
             Sort::Relevance | Sort::CreatedDown => {
@@ -264,18 +178,12 @@ impl Listing<'_> {
             rows.extend(read.into_iter().map(|row| (self.place(&row), row)));
         }
         rows.retain(|(place, _)| {
-            let is_behind = after.is_none_or(|after| self.compare(place, after).is_gt());
-            is_behind && until.is_none_or(|until| self.compare(place, until).is_le())
+            let is_behind = after.is_none_or(|after| self.sort.compare(place, after).is_gt());
+            is_behind && until.is_none_or(|until| self.sort.compare(place, until).is_le())
         });
-        rows.sort_unstable_by(|(a, _), (b, _)| self.compare(a, b));
+        rows.sort_unstable_by(|(a, _), (b, _)| self.sort.compare(a, b));
         rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
         Ok(rows.into_iter().map(|(_, row)| row).collect())
-    }
-
-    /// Which of two places comes first.
-    fn compare(&self, (_, a_key, a_id): &Place, (_, b_key, b_id): &Place) -> Ordering {
-        let ordering = (a_key, a_id).cmp(&(b_key, b_id));
-        if self.sort.is_falling() { ordering.reverse() } else { ordering }
     }
 }
 

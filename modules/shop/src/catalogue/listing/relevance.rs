@@ -11,8 +11,9 @@ use emporium_database::Db;
 use emporium_database::scan::{Scan, Scanned, scan};
 use emporium_kernel::{Cursor, Page};
 
+use super::place::{Key, Moment, Place, Sort};
 use super::scope::Scope;
-use super::{Key, Listing, Moment, Part, Place, Row, Sort};
+use super::{Listing, Part, Row};
 use crate::error::Done;
 
 /// Products that are ranked together, where all words are common: with the next one, they are a thousand, and no more
@@ -111,7 +112,7 @@ impl Stretch {
             listing.rows(db, Some(&after), end.as_ref(), i64::MAX)?
         } else {
             let farthest = listing.end(db, Some(&after), FARTHEST)?;
-            let end = end.into_iter().chain(farthest).min_by(|a, b| listing.compare(a, b));
+            let end = end.into_iter().chain(farthest).min_by(|a, b| listing.sort.compare(a, b));
             listing.rows(db, Some(&after), end.as_ref(), MOST_RANKED)?
         };
         Ok(Self { weights: weighed(db, scope, rows)?, since: Some(since), until })

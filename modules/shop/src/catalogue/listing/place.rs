@@ -1,0 +1,102 @@
+//! The orders that a list of products may have, and places in them.
+
+use std::cmp::Ordering;
+
+use emporium_kernel::{FieldError, Problem};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The order of a list of products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) enum Sort {
+    /// Best match first; newest first when nothing is searched for.
+    #[serde(rename = "relevance")]
+    Relevance,
+    /// Oldest first.
+    #[serde(rename = "created_at")]
+    Created,
+    /// Newest first.
+    #[serde(rename = "-created_at")]
+    CreatedDown,
+    /// By title.
+    #[serde(rename = "title")]
+    Title,
+    /// By title, backwards.
+    #[serde(rename = "-title")]
+    TitleDown,
+    /// Cheapest first.
+    #[serde(rename = "price")]
+    Price,
+    /// Dearest first.
+    #[serde(rename = "-price")]
+    PriceDown,
+}
+
+/// What a row is sorted by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Key {
+    /// A price, a time or a weight.
+    Number(i64),
+    /// A title.
+    Text(String),
+    /// A weight among the products that are ranked together: where they begin and, unless it is the end, where they end.
+    Ranked(i64, Moment, Option<Moment>),
+    /// Where the products begin that are ranked together next.
+    Behind(Moment),
+}
+
+/// A place among products by age: a time of creation and an id.
+pub(crate) type Moment = (i64, String);
+
+/// Where a page begins: the order it belongs to, and key and id of the last row that was shown or looked at.
+pub(crate) type Place = (Sort, Key, String);
+
+impl Sort {
+    fn is_textual(self) -> bool {
+        matches!(self, Sort::Title | Sort::TitleDown)
+    }
+
+    pub(super) fn is_by_price(self) -> bool {
+        matches!(self, Sort::Price | Sort::PriceDown)
+    }
+
+    pub(super) fn is_falling(self) -> bool {
+        matches!(self, Sort::Relevance | Sort::CreatedDown | Sort::TitleDown | Sort::PriceDown)
+    }
+
+    /// A place in this order; that of another is refused.
+    pub(super) fn place(self, (sort, key, id): Place) -> Result<(Key, String), Problem> {
+        let fits = sort == self
+            && match key {
+                Key::Number(_) => !self.is_textual(),
+                Key::Text(_) => self.is_textual(),
+                Key::Ranked(..) | Key::Behind(_) => self == Sort::Relevance,
+            };
+        if fits { Ok((key, id)) } else { Err(foreign_cursor()) }
+    }
+
+    /// Which of two places in this order comes first.
+    pub(super) fn compare(self, (_, a_key, a_id): &Place, (_, b_key, b_id): &Place) -> Ordering {
+        let ordering = (a_key, a_id).cmp(&(b_key, b_id));
+        if self.is_falling() { ordering.reverse() } else { ordering }
+    }
+}
+
+fn foreign_cursor() -> Problem {
+    let message = "send next_cursor as it was given, with the same sort".to_owned();
+    let mut problem =
+        Problem::invalid(vec![FieldError { field: "after".to_owned(), code: "invalid_cursor".to_owned(), message }]);
+    (problem.status, problem.code) = (400, "invalid_query".to_owned());
+    problem
+}
+
+/// Number and id of a place that has them.
+pub(super) fn numbered(place: Option<Place>) -> Option<(i64, String)> {
+    place.and_then(|(_, key, id)| if let Key::Number(number) = key { Some((number, id)) } else { None })
+}
+
+/// Title and id of a place that has them.
+pub(super) fn titled(place: Option<Place>) -> Option<(String, String)> {
+    place.and_then(|(_, key, id)| if let Key::Text(title) = key { Some((title, id)) } else { None })
+}
