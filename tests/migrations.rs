@@ -59,7 +59,7 @@ fn columns(folder: &Path) -> BTreeSet<String> {
                 table = altered.to_owned();
             }
             let line = altered.map_or(line, |(_, rest)| rest).trim_start().trim_start_matches("add column ");
-            let mut words = line.trim_end_matches(',').split_whitespace();
+            let mut words = line.trim_end_matches([',', ';']).split_whitespace();
             let (name, kind) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
             let kinds = ["integer", "bigint", "text", "mediumtext", "longtext", "varchar", "char"];
             if kinds.contains(&kind.split('(').next().unwrap_or_default()) {

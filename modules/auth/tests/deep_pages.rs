@@ -12,11 +12,11 @@ use emporium_database::Url;
 use emporium_kernel::{Cursor, Limit, Role, Window};
 use mariadbd::Mariadbd;
 
-/// Twenty thousand users of one house, every tenth of whom may not log in and every third of whom is a supplier.
+/// Twenty thousand users of one house, every second of whom may not log in and every third of whom is a supplier.
 const FILL: &str = "
     use authdb;
     insert into users (id, email, name, password_hash, password_version, disabled, created_at, version)
-    select concat('usr_', lpad(seq, 26, '0')), concat('n', seq, '@a.example'), 'Ada', '$argon2id$', 1, seq % 10 = 0, seq, 1
+    select concat('usr_', lpad(seq, 26, '0')), concat('n', seq, '@a.example'), 'Ada', '$argon2id$', 1, seq % 2 = 0, seq, 1
     from seq_1_to_20000;
     insert into user_roles (user_id, role)
     select concat('usr_', lpad(seq, 26, '0')), 'customer' from seq_1_to_20000 union all

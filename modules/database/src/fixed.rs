@@ -36,9 +36,12 @@ impl<C, E> Is<C, E> {
         C: QueryFragment<DB>,
         E: QueryFragment<DB>,
     {
+        pass.push_sql("(");
         self.column.walk_ast(pass.reborrow())?;
         pass.push_sql(" = ");
-        self.value.walk_ast(pass)
+        self.value.walk_ast(pass.reborrow())?;
+        pass.push_sql(")");
+        Ok(())
     }
 
     #[cfg(feature = "mysql")]
@@ -47,13 +50,16 @@ impl<C, E> Is<C, E> {
         C: QueryFragment<DB>,
         E: QueryFragment<DB>,
     {
+        pass.push_sql("(");
         self.column.walk_ast(pass.reborrow())?;
         pass.push_sql(" >= ");
         self.value.walk_ast(pass.reborrow())?;
         pass.push_sql(" AND ");
         self.column.walk_ast(pass.reborrow())?;
         pass.push_sql(" <= ");
-        self.value.walk_ast(pass)
+        self.value.walk_ast(pass.reborrow())?;
+        pass.push_sql(")");
+        Ok(())
     }
 }
 
@@ -86,6 +92,34 @@ impl<C: QueryFragment<MultiBackend>, E: QueryFragment<MultiBackend>> QueryFragme
             MultiBackend::Sqlite(_) => self.equal(pass),
             #[cfg(feature = "mysql")]
             MultiBackend::Mysql(_) => self.bounded(pass),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::debug_query;
+    use diesel::prelude::*;
+
+    use super::*;
+
+    diesel::table! {
+        shelf (name) {
+            name -> Text,
+            aisle -> BigInt,
+        }
+    }
+
+    #[test]
+    fn each_engine_is_told_in_the_form_that_enters_its_index() {
+        let shelves = shelf::table.filter(is(shelf::aisle, 7)).select(shelf::name);
+        let of_sqlite = debug_query::<Sqlite, _>(&shelves).to_string();
+        assert!(of_sqlite.ends_with("WHERE (`shelf`.`aisle` = ?) -- binds: [7]"), "{of_sqlite}");
+        #[cfg(feature = "mysql")]
+        {
+            let of_mysql = debug_query::<diesel::mysql::Mysql, _>(&shelves).to_string();
+            let bounds = "WHERE (`shelf`.`aisle` >= ? AND `shelf`.`aisle` <= ?) -- binds: [7, 7]";
+            assert!(of_mysql.ends_with(bounds), "{of_mysql}");
         }
     }
 }

@@ -297,10 +297,10 @@ impl<'a> Listing<'a> {
         Ok(beyond.is_none())
     }
 
-    /// The movements with which it begins, newest first.
+    /// The movements with which it begins, in the order of their index as far as that has one value.
     fn index(&self) -> Movements<'a> {
         let query = movement::table.into_boxed();
-        let query = match self.begin {
+        match self.begin {
             Begin::Cause(cause) => query.filter(is(movement::cause, cause)).order(movement::cause.desc()),
             Begin::Sku(sku) => query.filter(is(movement::sku, sku.as_str())).order(movement::sku.desc()),
             Begin::Kind(kind) => query.filter(is(movement::kind, kind.name())).order(movement::kind.desc()),
@@ -312,8 +312,7 @@ impl<'a> Listing<'a> {
                 query.filter(movement::sku.eq_any(own.select(item::sku)))
             }
             Begin::Newest => query,
-        };
-        query.then_order_by(movement::seq.desc())
+        }
     }
 
     /// What of these the filter lets through.
@@ -351,7 +350,7 @@ impl Scan for Listing<'_> {
     }
 
     fn end(&self, db: &mut Db, after: Option<&i64>, rows: i64) -> Done<Option<i64>> {
-        let mut query = self.index();
+        let mut query = self.index().then_order_by(movement::seq.desc());
         if let Some(after) = after {
             query = query.filter(movement::seq.lt(after));
         }
@@ -359,7 +358,7 @@ impl Scan for Listing<'_> {
     }
 
     fn rows(&self, db: &mut Db, after: Option<&i64>, until: Option<&i64>, most: i64) -> Done<Vec<Row>> {
-        let mut query = self.matching();
+        let mut query = self.matching().then_order_by(movement::seq.desc());
         if let Some(after) = after {
             query = query.filter(movement::seq.lt(after));
         }

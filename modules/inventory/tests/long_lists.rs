@@ -190,3 +190,32 @@ async fn the_beginning_of_a_story_is_found_behind_all_that_came_later() {
         assert_eq!(shown, told(&received_at_main, may_see), "{token}");
     }
 }
+
+/// Twelve thousand cups that are low. Of the first, none is in the north, and of the last 1,100 all are.
+const FAR_APART: &str = "
+    create table number as
+        with recursive up(n) as (select 1 union all select n + 1 from up where n < 12000) select n from up;
+    insert into location (id, name, is_default, created_at) values ('loc_00000000000000000000000001', 'North', 0, 0);
+    insert into item (sku, title, supplier, low_stock_threshold, low_since, created_at)
+    select printf('CUP-%05d', n), 'Cup', 'usr_supplier', 5, 1, 0 from number;
+    insert into level (sku, location, on_hand, reserved, version)
+    select printf('CUP-%05d', n), 'loc_00000000000000000000000001', n, 0, 0 from number where n > 10900;
+    drop table number;";
+
+/// What a page looks at may have no level where it is asked for: then pages are short until one comes.
+#[actix_web::test]
+async fn levels_are_found_behind_very_many_items_without_any() {
+    let house = House::new();
+    fill(&house, FAR_APART).await;
+    let expected: Vec<i64> = (10_901..=12_000).collect();
+    for (token, filter) in [
+        ("staff", [("location", Some(NORTH)), ("below_threshold", Some("true"))]),
+        ("supplier", [("location", Some(NORTH)), ("below_threshold", None)]),
+    ] {
+        let first = house.get(&format!("/v1/admin/stock?limit=100{}", asked(&filter)), token).await;
+        assert_eq!((first.data().len(), first.body["next_cursor"].is_string()), (0, true), "{token}");
+        let rows = walk(&house, token, "/v1/admin/stock", &filter).await;
+        let shown: Vec<i64> = rows.iter().filter_map(|row| row["on_hand"].as_i64()).collect();
+        assert_eq!(shown, expected, "{token}");
+    }
+}

@@ -83,13 +83,15 @@ impl Shop {
         &self.database
     }
 
-    /// A bounded sweep of what time brings: registrations that inventory has not heard of, and carts, keys and events
-    /// that nobody needs any more. One part that fails does not keep the others from being done.
+    /// A bounded sweep of what time brings: carts, keys and events that nobody needs any more, products that are not found by
+    /// their category's new name, and registrations that inventory has not heard of. One part that fails does not keep
+    /// the others from being done.
     pub async fn sweep(&self) -> Result<(), ShopError> {
         let carts = self.sweep_carts().await.map(drop);
         let pruned = self.prune().await;
+        let indexed = self.index_renamed().await;
         // Last, since it waits for a neighbour.
-        carts.and(pruned).and(self.register_pending().await)
+        carts.and(pruned).and(indexed).and(self.register_pending().await)
     }
 
     /// Forgets old keys and events, as many as there are up to a bound.

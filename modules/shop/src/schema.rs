@@ -9,6 +9,7 @@ diesel::table! {
         position -> BigInt,
         version -> BigInt,
         created_at -> BigInt,
+        unindexed_after -> Nullable<Text>,
     }
 }
 

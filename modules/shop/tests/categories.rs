@@ -3,6 +3,8 @@
 mod common;
 
 use common::{Api, Reply, World, delete, get, patch, post, product};
+use diesel::connection::SimpleConnection;
+use emporium_kernel::Outage;
 use serde_json::{Value, json};
 
 async fn make(app: &Api, body: Value) -> Reply {
@@ -189,4 +191,28 @@ async fn a_renamed_category_shows_at_once_on_products_that_are_in_memory() {
     assert_eq!(after.text("/categories/0/name"), "Beakers");
     assert_eq!(get("/v1/products?q=beakers").to(&app).await.expect(200).column("title"), ["Mug"]);
     assert!(get("/v1/products?q=cups").to(&app).await.expect(200).column("title").is_empty());
+}
+
+/// The process ends when a category has its new name and its first product is found by it: what is left is done later.
+#[actix_web::test]
+async fn what_a_renaming_left_undone_is_done_by_the_sweep() {
+    let world = World::new();
+    let app = world.app().await;
+    plant(&app).await;
+    for title in ["Mug", "Bowl", "Plate"] {
+        let mut thing = product(title, title, 100);
+        thing["category"] = "cups".into();
+        post("/v1/admin/products").by("staff").json(&thing).to(&app).await.expect(201);
+    }
+    let interrupted =
+        "update category set name = 'Crockery', unindexed_after = (select min(id) from product) where slug = 'cups'";
+    world.shop.database().write::<_, Outage, _>(|db| Ok(db.batch_execute(interrupted)?)).await.expect("is written");
+    let found = async |word: &str| -> usize {
+        get(&format!("/v1/products?q={word}")).to(&app).await.expect(200).column("title").len()
+    };
+    assert_eq!((found("cups").await, found("crockery").await), (3, 0));
+    world.shop.sweep().await.expect("sweeps");
+    assert_eq!((found("cups").await, found("crockery").await), (1, 2), "the first was found before");
+    change(&app, "cups", json!({"name": "Dishes"})).await.expect(200);
+    assert_eq!((found("crockery").await, found("cups").await, found("dishes").await), (0, 0, 3));
 }

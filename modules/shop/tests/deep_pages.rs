@@ -51,13 +51,13 @@ fn orders() -> String {
     )
 }
 
-/// Lists that are looked through; of a word, up to five thousand entries of several indexes are read to learn that it is common.
-const PRODUCTS: [(&str, i64); 5] = [
-    ("", FEW),
-    ("category=pens", FEW),
-    ("min_price=5&max_price=19000", FEW),
-    ("q=red", 8 * FEW),
-    ("category=pens&q=red", 8 * FEW),
+const PRODUCTS: [&str; 6] = [
+    "",
+    "category=pens",
+    "min_price=5&max_price=19000",
+    "min_price=9000&max_price=11000",
+    "q=red",
+    "category=pens&q=red",
 ];
 
 /// Of each part of a filter a thousand are read to learn that it leaves many, and a thousand more are looked through.
@@ -74,10 +74,17 @@ async fn few_rows_are_read_for_a_page_of_products_in_the_middle() {
         let (by_number, by_title) = ((sort, 10_000, "prd_1"), (sort, "Thing 10000", "prd_1"));
         let after = if sort == "title" { Cursor::encode(&by_title) } else { Cursor::encode(&by_number) };
         for (list, token) in lists {
-            for (filter, few) in PRODUCTS {
-                let path = format!("/v1/{list}&{filter}&limit=20&sort={sort}&after={after}");
+            for filter in PRODUCTS {
+                let first = format!("/v1/{list}&{filter}&limit=20&sort={sort}");
+                let path = format!("{first}&after={after}");
                 let (page, read) = server.rows_of(get(&path).by(token).to(&app)).await;
                 assert_eq!(page.expect(200).column("id").len(), 20, "{token} {path}");
+                // To learn that a word is common, five thousand of its entries are read, and as many of several indexes.
+                let few = if filter.contains("q=") {
+                    server.rows_of(get(&first).by(token).to(&app)).await.1 + FEW / 6
+                } else {
+                    FEW
+                };
                 assert!(read < few, "{token} {path}: {read} rows");
             }
         }

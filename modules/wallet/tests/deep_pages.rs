@@ -53,6 +53,7 @@ async fn few_rows_are_read_for_a_page_in_the_middle() {
         ("staff", &format!("admin/deposits?status=confirmed&user={}", id("ada")), &moment),
         ("staff", "admin/withdrawals?", &moment),
         ("staff", "admin/withdrawals?status=paid", &moment),
+        ("staff", &format!("admin/withdrawals?status=paid&user={}", id("ada")), &moment),
     ];
     for (who, list, after) in lists {
         let path = format!("/v1/{list}&limit=50&after={after}");

@@ -54,29 +54,24 @@ struct Listing<'a> {
 /// A page of levels; only those of `supplier`'s SKUs when one is given. It may have fewer rows than the limit though the
 /// list goes on.
 pub(crate) fn list(db: &mut Db, filter: &LevelFilter, supplier: Option<&str>) -> Done<Page<Level>> {
-    let mut listing = Listing { filter, supplier, by_item: false };
-    listing.by_item = listing.asks_items() && !listing.has_few(db)?;
+    let is_about_items = supplier.is_some() || filter.below_threshold.is_some();
+    let listing = Listing { filter, supplier, by_item: is_about_items && !has_few(db, filter)? };
     let after = filter.after.as_ref().map(|Cursor(place)| place.clone());
     scan::page(db, &listing, filter.limit, after)
 }
 
+/// Whether a SKU or a location leaves so few levels that each is asked for its item.
+fn has_few(db: &mut Db, filter: &LevelFilter) -> Done<bool> {
+    if filter.sku.is_some() {
+        return Ok(true);
+    }
+    let Some(location) = &filter.location else { return Ok(false) };
+    let there = level::table.filter(level::location.eq(location.as_str()));
+    let beyond: Option<String> = there.select(level::sku).order(level::sku).offset(FEW).first(db).optional()?;
+    Ok(beyond.is_none())
+}
+
 impl Listing<'_> {
-    /// Whether it depends on the item which levels are shown.
-    fn asks_items(&self) -> bool {
-        self.supplier.is_some() || self.filter.below_threshold.is_some()
-    }
-
-    /// Whether a SKU or a location leaves so few levels that each is asked for its item.
-    fn has_few(&self, db: &mut Db) -> Done<bool> {
-        if self.filter.sku.is_some() {
-            return Ok(true);
-        }
-        let Some(location) = &self.filter.location else { return Ok(false) };
-        let there = level::table.filter(level::location.eq(location.as_str()));
-        let beyond: Option<String> = there.select(level::sku).order(level::sku).offset(FEW).first(db).optional()?;
-        Ok(beyond.is_none())
-    }
-
     /// The items that are walked, by SKU, from one on and up to another.
     fn items(&self, from: Option<&str>, until: Option<&str>) -> Items<'_> {
         let mut query = item::table.into_boxed();
@@ -110,7 +105,7 @@ impl Listing<'_> {
         }
     }
 
-    /// The same, each asked for its item, such that SQLite does not begin with the items.
+    /// The same, few, each asked for its item, such that SQLite does not begin with very many items.
     fn asked(&self, after: Option<&Place>) -> Levels<'_> {
         let query = self.levels(after);
         let of_level = || item::table.filter(item::sku.eq(level::sku));

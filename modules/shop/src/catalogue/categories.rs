@@ -1,14 +1,14 @@
 //! Making, changing and reading categories.
 
 use emporium_database::{Db, Lane, Stale, idempotency, refuse};
-use emporium_shop_api::ProductId;
 
 use super::category::{self, Category, CategoryDraft, CategoryKey, CategoryPatch};
 use super::product::CategoryId;
 use super::{load, save, terms, tree};
-use crate::error::Done;
 use crate::{Shop, ShopError};
 
+/// In one sweep, so many times for each renamed category.
+const MOST_ROUNDS: usize = 50;
 /// Products that get new terms in one transaction.
 const AT_ONCE: i64 = 100;
 
@@ -59,7 +59,7 @@ impl Shop {
         };
         let category = self.change_catalogue(change).await?;
         if is_renamed {
-            self.rewrite_terms(category.id.clone()).await?;
+            while !self.index_some(category.id.clone()).await? {}
         }
         Ok(category)
     }
@@ -76,24 +76,28 @@ impl Shop {
         self.change_catalogue(remove).await
     }
 
-    /// Makes the products of a category be found by its present name, in small transactions.
-    async fn rewrite_terms(&self, category: CategoryId) -> Result<(), ShopError> {
-        let mut last = Some(String::new());
-        while let Some(after) = last {
-            let category = category.clone();
-            let rewrite = move |db: &mut Db| rewrite_some(db, &category, &after);
-            last = self.database.write_in(Lane::New, rewrite).await?;
+    /// Goes on where somebody who renamed a category was interrupted before all of its products were found by its name.
+    pub(crate) async fn index_renamed(&self) -> Result<(), ShopError> {
+        for category in self.database.read(category::unindexed).await? {
+            for _ in 0..MOST_ROUNDS {
+                if self.index_some(category.clone()).await? {
+                    break;
+                }
+            }
         }
         Ok(())
     }
-}
 
-/// Rewrites the terms of the next products of a category and answers the last of them; `None` at the end.
-fn rewrite_some(db: &mut Db, category: &CategoryId, after: &str) -> Done<Option<String>> {
-    let ids: Vec<ProductId> = category::members(db, category, after, AT_ONCE)?;
-    save::lock(db, &ids)?;
-    for product in load::by_ids(db, &ids)? {
-        terms::replace(db, &product.id, &terms::of(&(&product).into(), &product.categories))?;
+    /// Makes some products of a category be found by its present name; whether they are the last.
+    async fn index_some(&self, category: CategoryId) -> Result<bool, ShopError> {
+        let index = move |db: &mut Db| {
+            let (ids, is_end) = category::next_unindexed(db, &category, AT_ONCE)?;
+            save::lock(db, &ids)?;
+            for product in load::by_ids(db, &ids)? {
+                terms::replace(db, &product.id, &terms::of(&(&product).into(), &product.categories))?;
+            }
+            Ok(is_end)
+        };
+        self.database.write_in(Lane::New, index).await
     }
-    Ok(ids.last().map(ToString::to_string))
 }

@@ -103,6 +103,26 @@ impl JsonSchema for CategoryKey {
 
 type Row = (String, String, String, Option<String>, i64, i64, i64);
 
+type Columns = (
+    category::id,
+    category::slug,
+    category::name,
+    category::parent,
+    category::position,
+    category::version,
+    category::created_at,
+);
+
+const COLUMNS: Columns = (
+    category::id,
+    category::slug,
+    category::name,
+    category::parent,
+    category::position,
+    category::version,
+    category::created_at,
+);
+
 impl From<Row> for Category {
     fn from((id, slug, name, parent, position, version, created_at): Row) -> Self {
         Self {
@@ -119,15 +139,16 @@ impl From<Row> for Category {
 
 /// All of them, in no order.
 pub(crate) fn all(db: &mut Db) -> Done<Vec<Category>> {
-    let rows: Vec<Row> = category::table.load(db)?;
+    let rows: Vec<Row> = category::table.select(COLUMNS).load(db)?;
     Ok(rows.into_iter().map(Category::from).collect())
 }
 
 /// The category with this id or slug.
 pub(crate) fn by_key(db: &mut Db, key: &CategoryKey) -> Done<Option<Category>> {
+    let named = category::table.select(COLUMNS);
     let row: Option<Row> = match key {
-        CategoryKey::Id(id) => category::table.filter(category::id.eq(id.as_str())).first(db).optional()?,
-        CategoryKey::Slug(slug) => category::table.filter(category::slug.eq(slug.as_str())).first(db).optional()?,
+        CategoryKey::Id(id) => named.filter(category::id.eq(id.as_str())).first(db).optional()?,
+        CategoryKey::Slug(slug) => named.filter(category::slug.eq(slug.as_str())).first(db).optional()?,
     };
     Ok(row.map(Category::from))
 }
@@ -180,6 +201,28 @@ pub(crate) fn members(db: &mut Db, id: &CategoryId, after: &str, limit: i64) -> 
     Ok(ids.into_iter().map(ProductId::stored).collect())
 }
 
+/// The next products of a category that are not found by its present name, at most `limit`, and whether they are the last
+/// of them. Nobody else gets any before this transaction has ended, and then those that follow.
+pub(crate) fn next_unindexed(db: &mut Db, id: &CategoryId, limit: i64) -> Done<(Vec<ProductId>, bool)> {
+    let row = category::table.find(id.as_str());
+    // Locks it.
+    diesel::update(row).set(category::position.eq(category::position)).execute(db)?;
+    let after: Option<Option<String>> = row.select(category::unindexed_after).first(db).optional()?;
+    let Some(after) = after.flatten() else { return Ok((Vec::new(), true)) };
+    let ids = members(db, id, &after, limit)?;
+    let is_end = i64::try_from(ids.len()).is_ok_and(|found| found < limit);
+    let last = ids.last().filter(|_| !is_end).map(ProductId::as_str);
+    diesel::update(row).set(category::unindexed_after.eq(last)).execute(db)?;
+    Ok((ids, is_end))
+}
+
+/// Some categories with products that are not found by their present name.
+pub(crate) fn unindexed(db: &mut Db) -> Done<Vec<CategoryId>> {
+    let found = category::table.filter(category::unindexed_after.is_not_null()).select(category::id);
+    let ids: Vec<String> = found.limit(10).load(db)?;
+    Ok(ids.into_iter().map(CategoryId::stored).collect())
+}
+
 /// Makes a category, last among its siblings unless it says otherwise.
 pub(crate) fn insert(db: &mut Db, id: &CategoryId, draft: &CategoryDraft, now: Timestamp) -> Done<Category> {
     let parent = draft.parent.as_ref().map(|key| known(db, key)).transpose()?.map(|parent| parent.id);
@@ -228,7 +271,14 @@ pub(crate) fn change(db: &mut Db, key: &CategoryKey, seen: Option<i64>, patch: &
     );
     let same = category::id.eq(before.id.as_str()).and(category::version.eq(before.version));
     let changed = diesel::update(category::table.filter(same)).set(row).execute(db)?;
-    if changed == 0 { overtaken() } else { Ok(after) }
+    if changed == 0 {
+        return overtaken();
+    }
+    if after.name != before.name {
+        let row = category::table.find(after.id.as_str());
+        diesel::update(row).set(category::unindexed_after.eq("")).execute(db)?;
+    }
+    Ok(after)
 }
 
 /// Removes a category that holds neither products nor categories.

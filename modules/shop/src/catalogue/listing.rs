@@ -139,7 +139,7 @@ impl Listing<'_> {
         let (start, end) = self.prices();
         let after = after.cloned().into_iter().chain(start).max_by(|a, b| self.sort.compare(a, b));
         let until = until.cloned().into_iter().chain(end).min_by(|a, b| self.sort.compare(a, b));
-        let query = self.scope.ordered(query, self.sort);
+        let query = self.scope.by_fixed(query, self.sort);
         match self.sort {
             Sort::Relevance | Sort::CreatedDown => {
                 ordered!(query, product::created_at, down, numbered(after), numbered(until))
@@ -222,8 +222,9 @@ impl Scan for Listing<'_> {
 
 impl Counted for Listing<'_> {
     fn reaches(&self, db: &mut Db, until: Option<&Place>, rows: i64) -> Done<bool> {
-        if self.scope.matches.is_some() {
-            return Ok(self.count(db)? >= rows);
+        if let Some(matches) = &self.scope.matches {
+            let found = i64::try_from(matches.weights.len()).unwrap_or(i64::MAX);
+            return Ok(found >= rows && self.count(db)? >= rows);
         }
         let query = self.ordered(self.scope.query(self.sort), None, until);
         let last: Option<String> = query.select(product::id).offset(rows - 1).first(db).optional()?;

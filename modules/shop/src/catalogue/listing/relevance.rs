@@ -19,7 +19,7 @@ use crate::error::Done;
 /// Products that are ranked together, where all words are common: with the next one, they are a thousand, and no more
 /// than the thousand that are looked at first where every product matches.
 const RANKED: usize = 999;
-/// Of a stretch that is looked at again, with what has come to match in it meanwhile; twice as many.
+/// Of a stretch that is looked at again, with what has come to match in it meanwhile.
 const MOST_RANKED: i64 = 2_000;
 /// No stretch is longer, whatever a cursor says.
 const FARTHEST: i64 = 20_000;

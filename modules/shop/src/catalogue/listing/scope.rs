@@ -82,10 +82,12 @@ impl<'a> Scope<'a> {
             return Ok(None);
         }
         let of_status = || match self.filter.status {
-            Some(status) => product::table.filter(product::status.eq(status.name())).into_boxed(),
+            Some(status) => {
+                product::table.filter(is(product::status, status.name())).order(product::status).into_boxed()
+            }
             None => product::table.into_boxed(),
         };
-        few(db, most, || self.within_prices(of_status()))
+        few(db, most, || self.within_prices(of_status()).then_order_by(product::price_from))
     }
 
     /// Whether very many products may be asked for each that is let through: they are asked what the index for this order
@@ -114,7 +116,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Begins the order of a query with the column that the index begins with, which has one value.
-    pub(super) fn ordered<'q>(&self, query: Products<'q>, sort: Sort) -> Products<'q> {
+    pub(super) fn by_fixed<'q>(&self, query: Products<'q>, sort: Sort) -> Products<'q> {
         match (self.supplier().is_some(), self.filter.status.is_some(), sort.is_falling()) {
             (true, _, true) => query.order(product::supplier.desc()),
             (true, _, false) => query.order(product::supplier.asc()),
