@@ -5,9 +5,9 @@
 
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
-use emporium_database::scan::{self, FEW, Scan};
-use emporium_database::{Db, Failure, is};
-use emporium_inventory_api::{InventoryError, Level, LocationId, Sku};
+use emporium_database::scan::FEW;
+use emporium_database::{Db, is};
+use emporium_inventory_api::{Level, LocationId, Sku};
 use emporium_kernel::{Cursor, Limit, Page};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,8 +16,10 @@ use super::level_of;
 use crate::error::Done;
 use crate::schema::{Backend, item, level};
 
-/// Of so many items the levels are read together, first and then.
-const ITEMS_AT_ONCE: [i64; 2] = [100, 1_000];
+/// Of so many items at most the levels are read together: at first of as many as there may be rows, for most have one.
+const ITEMS_AT_ONCE: usize = 1_000;
+/// So many items are looked at for a page; where their levels do not fill it, its cursor says where the next one goes on.
+const MOST_ITEMS: usize = 10_000;
 
 /// Which levels to list.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -47,17 +49,19 @@ struct Listing<'a> {
     filter: &'a LevelFilter,
     /// Whose SKUs, when not everybody's.
     supplier: Option<&'a str>,
-    /// Whether items are walked, and not levels.
-    by_item: bool,
 }
 
 /// A page of levels; only those of `supplier`'s SKUs when one is given. It may have fewer rows than the limit though the
 /// list goes on.
 pub(crate) fn list(db: &mut Db, filter: &LevelFilter, supplier: Option<&str>) -> Done<Page<Level>> {
-    let is_about_items = supplier.is_some() || filter.below_threshold.is_some();
-    let listing = Listing { filter, supplier, by_item: is_about_items && !has_few(db, filter)? };
+    let listing = Listing { filter, supplier };
     let after = filter.after.as_ref().map(|Cursor(place)| place.clone());
-    scan::page(db, &listing, filter.limit, after)
+    let is_about_items = supplier.is_some() || filter.below_threshold.is_some();
+    if is_about_items && !has_few(db, filter)? {
+        return listing.by_item(db, after);
+    }
+    let rows = load(db, listing.asked(after.as_ref()), filter.limit.probe())?;
+    Ok(Page::of(rows, filter.limit, place))
 }
 
 /// Whether a SKU or a location leaves so few levels that each is asked for its item.
@@ -72,8 +76,8 @@ fn has_few(db: &mut Db, filter: &LevelFilter) -> Done<bool> {
 }
 
 impl Listing<'_> {
-    /// The items that are walked, by SKU, from one on and up to another.
-    fn items(&self, from: Option<&str>, until: Option<&str>) -> Items<'_> {
+    /// The items that are walked, by SKU, from one on.
+    fn items(&self, from: Option<&Place>) -> Items<'_> {
         let mut query = item::table.into_boxed();
         if let Some(supplier) = self.supplier {
             query = query.filter(is(item::supplier, supplier)).order(item::supplier);
@@ -81,11 +85,8 @@ impl Listing<'_> {
         if let Some(is_low) = self.filter.below_threshold {
             query = query.filter(is(item::is_low, i32::from(is_low))).then_order_by(item::is_low);
         }
-        if let Some(sku) = from {
-            query = query.filter(item::sku.ge(sku.to_owned()));
-        }
-        if let Some(sku) = until {
-            query = query.filter(item::sku.le(sku.to_owned()));
+        if let Some((sku, _)) = from.cloned() {
+            query = query.filter(item::sku.ge(sku));
         }
         query.then_order_by(item::sku)
     }
@@ -119,22 +120,31 @@ impl Listing<'_> {
         }
     }
 
-    /// The levels of items that are walked.
-    fn of_items(&self, db: &mut Db, after: Option<&Place>, until: Option<&Place>, most: i64) -> Done<Vec<Level>> {
-        let [first, then] = ITEMS_AT_ONCE;
-        let (mut found, mut from, mut at_once) = (Vec::new(), after.cloned(), first);
-        loop {
-            let items = self.items(from.as_ref().map(|(sku, _)| &**sku), until.map(|(sku, _)| &**sku));
-            let skus: Vec<String> = items.select(item::sku).limit(at_once).load(db)?;
+    /// A page of the levels of items that are walked.
+    fn by_item(&self, db: &mut Db, after: Option<Place>) -> Done<Page<Level>> {
+        let limit = self.filter.limit.rows();
+        let (mut rows, mut from, mut at_once, mut looked_at) = (Vec::new(), after, limit + 1, 0);
+        while looked_at < MOST_ITEMS {
+            let skus: Vec<String> = self.items(from.as_ref()).select(item::sku).limit(count(at_once)).load(db)?;
             let levels = self.levels(from.as_ref()).filter(level::sku.eq_any(&skus));
-            let missing = most.saturating_sub(i64::try_from(found.len()).unwrap_or(i64::MAX));
-            found.extend(load(db, levels, missing)?);
-            let is_full = i64::try_from(found.len()).is_ok_and(|rows| rows >= most);
-            let is_last = i64::try_from(skus.len()).is_ok_and(|items| items < at_once);
-            let Some(last) = skus.into_iter().last().filter(|_| !is_full && !is_last) else { return Ok(found) };
-            (from, at_once) = (Some(behind(last)), then);
+            rows.extend(load(db, levels, count(limit + 1 - rows.len()))?);
+            let is_end = skus.len() < at_once;
+            let Some(last) = skus.into_iter().last().filter(|_| !is_end && rows.len() <= limit) else {
+                return Ok(Page::of(rows, self.filter.limit, place));
+            };
+            looked_at += at_once;
+            (from, at_once) = (Some(behind(last)), ITEMS_AT_ONCE);
         }
+        Ok(Page { data: rows, next_cursor: from.map(|place| Cursor::encode(&place)), total: None })
     }
+}
+
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+fn place(row: &Level) -> Place {
+    (row.sku.to_string(), row.location.to_string())
 }
 
 /// Behind every level of a SKU: `~` sorts after all that an id has.
@@ -146,29 +156,4 @@ fn load(db: &mut Db, levels: Levels<'_>, most: i64) -> Done<Vec<Level>> {
     let columns = (level::sku, level::location, level::on_hand, level::reserved);
     let rows: Vec<(String, String, i64, i64)> = levels.select(columns).limit(most).load(db)?;
     Ok(rows.into_iter().map(level_of).collect())
-}
-
-impl Scan for Listing<'_> {
-    type Row = Level;
-    type Place = Place;
-    type Error = Failure<InventoryError>;
-
-    /// An item may have no level, or none at the location.
-    fn asks(&self) -> bool {
-        self.by_item
-    }
-
-    fn place(&self, row: &Level) -> Place {
-        (row.sku.to_string(), row.location.to_string())
-    }
-
-    fn end(&self, db: &mut Db, after: Option<&Place>, rows: i64) -> Done<Option<Place>> {
-        let items = self.items(after.map(|(sku, _)| &**sku), None).select(item::sku);
-        let last: Option<String> = items.offset(rows - 1).first(db).optional()?;
-        Ok(last.map(behind))
-    }
-
-    fn rows(&self, db: &mut Db, after: Option<&Place>, until: Option<&Place>, most: i64) -> Done<Vec<Level>> {
-        if self.by_item { self.of_items(db, after, until, most) } else { load(db, self.asked(after), most) }
-    }
 }

@@ -76,9 +76,10 @@ impl<'a> Scope<'a> {
         {
             return Ok(Some(ids));
         }
-        // A list by price enters the index at the price; without a price nothing but the status is left.
+        // A list by price enters the index at the price; without a price nothing but the status is left, and so few products of
+        // that are looked through for one page.
         let by_price = sort.is_by_price() && self.filter.q.is_none();
-        if by_price || !(self.has_price() || self.filter.q.is_some()) {
+        if by_price || !self.has_price() {
             return Ok(None);
         }
         let of_status = || match self.filter.status {
