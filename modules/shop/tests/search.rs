@@ -299,6 +299,19 @@ async fn better_matches_are_not_lost_behind_the_products_that_a_page_looks_at() 
     assert_eq!(shown, expected.map(|n| format!("Mug {n}")).collect::<Vec<_>>());
 }
 
+/// Of a word that very many products have, a status may leave few: these are ranked together, however old the best one is.
+#[actix_web::test]
+async fn few_drafts_with_a_very_common_word_are_ranked_together() {
+    let world = World::new();
+    let app = world.app().await;
+    let drafts = "update product set status = 'draft' where rowid <= 2000;
+        update search_term set weight = 50 where product = printf('prd_0%025d', 1);";
+    let sql = format!("{MUGS}{drafts}");
+    world.shop.database().write::<_, Outage, _>(move |db| Ok(db.batch_execute(&sql)?)).await.expect("is written");
+    let best = get("/v1/admin/products?q=mug&status=draft&limit=1").by("staff").to(&app).await.expect(200);
+    assert_eq!(best.column("title"), ["Mug 1"]);
+}
+
 /// Whatever of a filter leaves few products or many: every page shows what it lets through, once and in order.
 #[actix_web::test]
 async fn a_list_of_very_many_products_shows_all_that_a_filter_leaves_in_every_order() {

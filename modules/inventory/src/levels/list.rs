@@ -18,7 +18,7 @@ use crate::schema::{Backend, item, level};
 
 /// Of so many items at most the levels are read together: at first of as many as there may be rows, for most have one.
 const ITEMS_AT_ONCE: usize = 1_000;
-/// So many items are looked at for a page; where their levels do not fill it, its cursor says where the next one goes on.
+/// Some so many items are looked at for a page; where their levels do not fill it, its cursor says where the next one goes on.
 const MOST_ITEMS: usize = 10_000;
 
 /// Which levels to list.

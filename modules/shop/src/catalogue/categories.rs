@@ -1,13 +1,14 @@
 //! Making, changing and reading categories.
 
 use emporium_database::{Db, Lane, Stale, idempotency, refuse};
+use emporium_shop_api::ProductId;
 
 use super::category::{self, Category, CategoryDraft, CategoryKey, CategoryPatch};
 use super::product::CategoryId;
 use super::{load, save, terms, tree};
 use crate::{Shop, ShopError};
 
-/// In one sweep, so many times for each renamed category.
+/// In one sweep, so many times.
 const MOST_ROUNDS: usize = 50;
 /// Products that get new terms in one transaction.
 const AT_ONCE: i64 = 100;
@@ -59,7 +60,7 @@ impl Shop {
         };
         let category = self.change_catalogue(change).await?;
         if is_renamed {
-            while !self.index_some(category.id.clone()).await? {}
+            while !self.index_some(category.id.clone(), Lane::New).await? {}
         }
         Ok(category)
     }
@@ -76,28 +77,35 @@ impl Shop {
         self.change_catalogue(remove).await
     }
 
-    /// Goes on where somebody who renamed a category was interrupted before all of its products were found by its name.
+    /// Goes on, so far, where somebody who renamed a category was interrupted before all of its products were found by its
+    /// name. One that fails does not keep the others from being done.
     pub(crate) async fn index_renamed(&self) -> Result<(), ShopError> {
+        let (mut rounds, mut done) = (0, Ok(()));
         for category in self.database.read(category::unindexed).await? {
-            for _ in 0..MOST_ROUNDS {
-                if self.index_some(category.clone()).await? {
-                    break;
-                }
+            let mut indexed = Ok(false);
+            while rounds < MOST_ROUNDS && matches!(indexed, Ok(false)) {
+                rounds += 1;
+                indexed = self.index_some(category.clone(), Lane::Continuation).await;
             }
+            done = done.and(indexed.map(drop));
         }
-        Ok(())
+        done
     }
 
     /// Makes some products of a category be found by its present name; whether they are the last.
-    async fn index_some(&self, category: CategoryId) -> Result<bool, ShopError> {
+    async fn index_some(&self, category: CategoryId, lane: Lane) -> Result<bool, ShopError> {
         let index = move |db: &mut Db| {
-            let (ids, is_end) = category::next_unindexed(db, &category, AT_ONCE)?;
+            let Some(after) = category::unindexed_after(db, &category)? else { return Ok(true) };
+            let ids = category::members(db, &category, &after, AT_ONCE)?;
+            let is_end = i64::try_from(ids.len()).is_ok_and(|found| found < AT_ONCE);
+            // Products before their category, in the order in which who writes a product takes them.
             save::lock(db, &ids)?;
+            category::indexed(db, &category, &after, ids.last().filter(|_| !is_end).map(ProductId::as_str))?;
             for product in load::by_ids(db, &ids)? {
                 terms::replace(db, &product.id, &terms::of(&(&product).into(), &product.categories))?;
             }
             Ok(is_end)
         };
-        self.database.write_in(Lane::New, index).await
+        self.database.write_in(lane, index).await
     }
 }

@@ -201,25 +201,24 @@ pub(crate) fn members(db: &mut Db, id: &CategoryId, after: &str, limit: i64) -> 
     Ok(ids.into_iter().map(ProductId::stored).collect())
 }
 
-/// The next products of a category that are not found by its present name, at most `limit`, and whether they are the last
-/// of them. Nobody else gets any before this transaction has ended, and then those that follow.
-pub(crate) fn next_unindexed(db: &mut Db, id: &CategoryId, limit: i64) -> Done<(Vec<ProductId>, bool)> {
-    let row = category::table.find(id.as_str());
-    // Locks it.
-    diesel::update(row).set(category::position.eq(category::position)).execute(db)?;
-    let after: Option<Option<String>> = row.select(category::unindexed_after).first(db).optional()?;
-    let Some(after) = after.flatten() else { return Ok((Vec::new(), true)) };
-    let ids = members(db, id, &after, limit)?;
-    let is_end = i64::try_from(ids.len()).is_ok_and(|found| found < limit);
-    let last = ids.last().filter(|_| !is_end).map(ProductId::as_str);
-    diesel::update(row).set(category::unindexed_after.eq(last)).execute(db)?;
-    Ok((ids, is_end))
+/// Behind which of its products those of a category are that are not found by its present name, if there are any.
+pub(crate) fn unindexed_after(db: &mut Db, id: &CategoryId) -> Done<Option<String>> {
+    let after = category::table.find(id.as_str()).select(category::unindexed_after);
+    Ok(after.first::<Option<String>>(db).optional()?.flatten())
 }
 
-/// Some categories with products that are not found by their present name.
+/// Notes that those up to `last`, or all for `None`, are found by its present name from now on, if they were not already
+/// up to `after`.
+pub(crate) fn indexed(db: &mut Db, id: &CategoryId, after: &str, last: Option<&str>) -> Done<()> {
+    let same = category::id.eq(id.as_str()).and(category::unindexed_after.eq(after));
+    let noted = diesel::update(category::table.filter(same)).set(category::unindexed_after.eq(last)).execute(db)?;
+    if noted == 0 { overtaken() } else { Ok(()) }
+}
+
+/// The categories with products that are not found by their present name.
 pub(crate) fn unindexed(db: &mut Db) -> Done<Vec<CategoryId>> {
     let found = category::table.filter(category::unindexed_after.is_not_null()).select(category::id);
-    let ids: Vec<String> = found.limit(10).load(db)?;
+    let ids: Vec<String> = found.load(db)?;
     Ok(ids.into_iter().map(CategoryId::stored).collect())
 }
 

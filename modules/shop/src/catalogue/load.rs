@@ -126,7 +126,8 @@ fn skus_of(db: &mut Db, products: &[&str]) -> Done<HashMap<String, Vec<ProductSk
     Ok(found)
 }
 
-fn categories_of(db: &mut Db, products: &[&str]) -> Done<HashMap<String, Vec<CategoryRef>>> {
+/// The categories of products, by slug, as they are named now.
+pub(crate) fn categories_of(db: &mut Db, products: &[&str]) -> Done<HashMap<String, Vec<CategoryRef>>> {
     let found = product_category::table
         .inner_join(category::table.on(category::id.eq(product_category::category)))
         .filter(product_category::product.eq_any(products))

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::load::column;
 use super::product::CategoryRef;
 use super::terms::NewTerms;
-use super::{Product, ProductDraft, Slug, Status, category, skus, slug, terms};
+use super::{Product, ProductDraft, Slug, Status, category, load, skus, slug, terms};
 use crate::error::Done;
 use crate::schema::{product, product_category};
 
@@ -45,7 +45,8 @@ pub(crate) fn insert(
     );
     diesel::insert_into(product::table).values(row).execute(db)?;
     let created_skus = skus::put(db, id, &draft.skus, now)?;
-    let categories = link(db, id, &draft.categories)?;
+    link(db, id, &draft.categories)?;
+    let categories = categories_now(db, id)?;
     terms.add(id, terms::of(draft, &categories));
     tell(db, "product.created", id, &slug, draft.status, 1, now)?;
     Ok(Saved { slug, created_skus })
@@ -68,17 +69,16 @@ pub(crate) fn replace(db: &mut Db, current: &Product, wanted: &ProductDraft, now
         created_skus = skus::put(db, &current.id, &wanted.skus, now)?;
         skus::archive_others(db, &current.id, &wanted.skus)?;
     }
-    let categories = if before.categories == wanted.categories {
-        category::by_slugs(db, &wanted.categories)?
-    } else {
+    if before.categories != wanted.categories {
         unlink(db, &current.id)?;
-        link(db, &current.id, &wanted.categories)?
-    };
+        link(db, &current.id, &wanted.categories)?;
+    }
     if is_registered_otherwise(&before, &wanted) {
         diesel::update(product::table.filter(product::id.eq(current.id.as_str())))
             .set(product::registered.eq(0))
             .execute(db)?;
     }
+    let categories = categories_now(db, &current.id)?;
     terms::replace(db, &current.id, &terms::of(&wanted, &categories))?;
     let archived = wanted.status == Status::Archived && before.status != Status::Archived;
     let topic = if archived { "product.archived" } else { "product.updated" };
@@ -136,13 +136,18 @@ fn unlink(db: &mut Db, id: &ProductId) -> Done<()> {
     Ok(())
 }
 
-/// Puts a product into categories; these as they are named now that it belongs to them, and a new name reaches its terms.
-fn link(db: &mut Db, id: &ProductId, slugs: &[Slug]) -> Done<Vec<CategoryRef>> {
+/// Puts a product into categories.
+fn link(db: &mut Db, id: &ProductId, slugs: &[Slug]) -> Done<()> {
     for category in category::by_slugs(db, slugs)? {
         let row = (product_category::product.eq(id.as_str()), product_category::category.eq(category.id.as_str()));
         diesel::insert_into(product_category::table).values(row).execute(db)?;
     }
-    category::by_slugs(db, slugs)
+    Ok(())
+}
+
+/// The categories of a product as they are named now that it belongs to them: from here on a new name reaches its terms.
+fn categories_now(db: &mut Db, id: &ProductId) -> Done<Vec<CategoryRef>> {
+    Ok(load::categories_of(db, &[id.as_str()])?.remove(id.as_str()).unwrap_or_default())
 }
 
 fn tell(

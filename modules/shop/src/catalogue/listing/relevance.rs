@@ -16,8 +16,8 @@ use super::scope::Scope;
 use super::{Listing, Part, Row};
 use crate::error::Done;
 
-/// Products that are ranked together, where all words are common: with the next one, they are a thousand, and no more
-/// than the thousand that are looked at first where every product matches.
+/// Products that are ranked together, where all words are common: with the next one, they are a thousand, which
+/// [`scan`] has looked at before its last and longest stretch.
 const RANKED: usize = 999;
 /// Of a stretch that is looked at again, with what has come to match in it meanwhile.
 const MOST_RANKED: i64 = 2_000;

@@ -76,10 +76,11 @@ impl<'a> Scope<'a> {
         {
             return Ok(Some(ids));
         }
-        // A list by price enters the index at the price; without a price nothing but the status is left, and so few products of
-        // that are looked through for one page.
+        // A list by price enters the index at the price. Without a price nothing but the status is left: few products of
+        // that are looked through for one page, and only to be ranked together they have to be known.
         let by_price = sort.is_by_price() && self.filter.q.is_none();
-        if by_price || !self.has_price() {
+        let is_ranked = self.filter.q.is_some() && sort == Sort::Relevance;
+        if by_price || !(self.has_price() || is_ranked) {
             return Ok(None);
         }
         let of_status = || match self.filter.status {
