@@ -101,51 +101,41 @@ impl JsonSchema for CategoryKey {
     }
 }
 
-type Row = (String, String, String, Option<String>, i64, i64, i64);
-
-type Columns = (
-    category::id,
-    category::slug,
-    category::name,
-    category::parent,
-    category::position,
-    category::version,
-    category::created_at,
-);
-
-const COLUMNS: Columns = (
-    category::id,
-    category::slug,
-    category::name,
-    category::parent,
-    category::position,
-    category::version,
-    category::created_at,
-);
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = category)]
+struct Row {
+    id: String,
+    slug: String,
+    name: String,
+    parent: Option<String>,
+    position: i64,
+    version: i64,
+    created_at: i64,
+}
 
 impl From<Row> for Category {
-    fn from((id, slug, name, parent, position, version, created_at): Row) -> Self {
+    fn from(row: Row) -> Self {
         Self {
-            id: CategoryId::stored(id),
-            slug: Slug::stored(slug),
-            name,
-            parent: parent.map(CategoryId::stored),
-            position,
-            version,
-            created_at: Timestamp::from_micros(created_at),
+            id: CategoryId::stored(row.id),
+            slug: Slug::stored(row.slug),
+            name: row.name,
+            parent: row.parent.map(CategoryId::stored),
+            position: row.position,
+            version: row.version,
+            created_at: Timestamp::from_micros(row.created_at),
         }
     }
 }
 
 /// All of them, in no order.
 pub(crate) fn all(db: &mut Db) -> Done<Vec<Category>> {
-    let rows: Vec<Row> = category::table.select(COLUMNS).load(db)?;
+    let rows: Vec<Row> = category::table.select(Row::columns()).load(db)?;
     Ok(rows.into_iter().map(Category::from).collect())
 }
 
 /// The category with this id or slug.
 pub(crate) fn by_key(db: &mut Db, key: &CategoryKey) -> Done<Option<Category>> {
-    let named = category::table.select(COLUMNS);
+    let named = category::table.select(Row::columns());
     let row: Option<Row> = match key {
         CategoryKey::Id(id) => named.filter(category::id.eq(id.as_str())).first(db).optional()?,
         CategoryKey::Slug(slug) => named.filter(category::slug.eq(slug.as_str())).first(db).optional()?,
