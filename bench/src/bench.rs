@@ -45,6 +45,11 @@ impl Bench {
         Ok(Self { binary, measured, quick, report, folder, seeded: None, shops: 0 })
     }
 
+    /// How long each open loop is, in whole seconds.
+    pub fn seconds(&self) -> u32 {
+        u32::try_from(self.measured.as_secs()).unwrap_or(u32::MAX).max(1)
+    }
+
     /// Where the run keeps its data.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -89,7 +94,7 @@ impl Bench {
 
     /// Measures an open loop of so many requests a second.
     pub fn steady(&mut self, shop: &Shop, name: &str, rate: u32, ask: &Ask) -> anyhow::Result<Load> {
-        let seconds = u32::try_from(self.measured.as_secs())?.max(1);
+        let seconds = self.seconds();
         // Each is used within a second, before the server gives up on a connection that asks for nothing.
         let connections = STEADY.min(rate);
         let open = Open { address: shop.server.public, rate, seconds, connections, ask };

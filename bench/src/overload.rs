@@ -27,8 +27,9 @@ const REST: Duration = Duration::from_secs(2);
 /// What is asked for at so many times of saturation: goodput against saturation.
 const GOODPUT: [(u32, f64); 2] = [(2, 0.90), (10, 0.75)];
 const REFUSED_MILLIS: f64 = 10.0;
+/// Against a process that serves as many connections, and is not asked for too much.
 const MEMORY: f64 = 1.2;
-/// When the p99 of light load is this much of what it was before, it is normal again.
+/// When the p99 of a second of light load is this much of what it was in the worst second before, it is normal again.
 const NORMAL: f64 = 1.1;
 /// How long after the last arrival of an overload everything is as before, at most.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
@@ -48,20 +49,22 @@ pub fn overload(bench: &mut Bench) -> anyhow::Result<()> {
     )]
     let most = (saturated.per_second as u32).max(10);
     let peak = filled(bench, &shop, &ask)?;
-    crowded(bench, &shop, peak)?;
+    let crowded = crowded(bench, &shop, peak, most * 10)?;
     std::thread::sleep(REST);
     let before = light(bench, &shop, "before", most / 5, &ask)?;
-    let unloaded = quantile(&before.total()?.good, 0.99);
+    let unloaded = before.seconds.iter().map(|second| quantile(&second.good, 0.99)).max().unwrap_or(0);
     anyhow::ensure!(unloaded > 0, "no order was placed under light load");
     let mut ended = Instant::now();
-    let seconds = u32::try_from(bench.measured.as_secs()).unwrap_or(1).max(1);
+    let seconds = bench.seconds();
     for (times, goodput) in GOODPUT {
         let open =
             Open { address: shop.server.public, rate: most * times, seconds, connections: MANY, ask: &ask }.run()?;
         let name = format!("overload {times}x");
         tell(bench, &name, seconds, (saturated.per_second, goodput), &open)?;
-        let grown = ratio(shop.server.memory()?.peak, peak);
-        bench.report.fact(&format!("{name}, peak memory"), grown, "x", Some(Target::AtMost(MEMORY)))?;
+        let highest = shop.server.memory()?.peak;
+        let target = Some(Target::AtMost(MEMORY));
+        bench.report.fact(&format!("{name}, peak memory"), ratio(highest, crowded), "x", target)?;
+        bench.report.fact(&format!("{name}, peak memory / saturated"), ratio(highest, peak), "x", None)?;
         ended = open.ended;
         let finished = finished_after(&shop, ended)?;
         let target = Some(Target::AtMost(BACK_WITHIN.as_secs_f64()));
@@ -107,14 +110,16 @@ fn filled(bench: &Bench, shop: &Shop, ask: &Ask) -> anyhow::Result<u64> {
     Ok(peak)
 }
 
-/// What the connections of an overload cost by themselves: as many that read a product twice.
-fn crowded(bench: &mut Bench, shop: &Shop, peak: u64) -> anyhow::Result<()> {
-    let ask = loads::one_product();
-    let read =
-        Open { address: shop.server.public, rate: MANY, seconds: 2, connections: MANY, ask: &ask }.run()?.total()?;
+/// The most memory with the connections and the requests of an overload, but without one: each reads a product.
+fn crowded(bench: &mut Bench, shop: &Shop, peak: u64, rate: u32) -> anyhow::Result<u64> {
+    let ask = loads::signed_product(&shop.people);
+    let (address, connections, seconds) = (shop.server.public, MANY, bench.seconds());
+    let read = Open { address, rate, seconds, connections, ask: &ask }.run()?.total()?;
     anyhow::ensure!(read.good.len() == read.arrivals(), "a product was not read");
-    let grown = ratio(shop.server.memory()?.peak, peak);
-    bench.report.fact("connections of an overload that read a product, peak memory", grown, "x", None)
+    let crowded = shop.server.memory()?.peak;
+    let name = "connections of an overload that read a product, peak memory";
+    bench.report.fact(name, ratio(crowded, peak), "x", None)?;
+    Ok(crowded)
 }
 
 /// How long it takes since then until no order is being placed any more.
