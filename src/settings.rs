@@ -48,6 +48,8 @@ pub struct General {
     pub proxies: Vec<IpNet>,
     /// Threads that serve requests; 0 for as many as there are cores.
     pub workers: usize,
+    /// Whether each of these threads keeps to a core of its own; only where there are as many threads as cores.
+    pub pin_workers: bool,
     /// The management listener.
     pub management: Management,
     /// Logging.

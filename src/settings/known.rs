@@ -15,6 +15,7 @@ struct Known {
     keep_alive_secs: IgnoredAny,
     proxies: IgnoredAny,
     workers: IgnoredAny,
+    pin_workers: IgnoredAny,
     management: IgnoredAny,
     log: IgnoredAny,
     modules: IgnoredAny,

@@ -86,6 +86,46 @@ async fn a_process_holds_what_it_is_told_to_hold_and_nothing_else() {
     assert!(shop.stop().success());
 }
 
+/// The cores on which the threads of this name may run, each as Linux lists them.
+#[cfg(target_os = "linux")]
+fn cores_of(pid: &str, name: &str) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+    let mut cores = Vec::new();
+    for thread in threads {
+        let status = std::fs::read_to_string(thread.expect("a thread").path().join("status")).unwrap_or_default();
+        let told =
+            |field: &str| status.lines().find_map(|line| line.strip_prefix(field)).map(|told| told.trim().to_owned());
+        if told("Name:").is_some_and(|own| own.starts_with(name)) {
+            cores.extend(told("Cpus_allowed_list:"));
+        }
+    }
+    cores.sort();
+    cores
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn threads_that_serve_keep_to_a_core_each_unless_told_otherwise_and_those_that_read_for_them_do_not() {
+    let all = cores_of("self", "").pop().expect("this thread");
+    let each = std::thread::available_parallelism().expect("cores").get();
+    for (pinned, settings) in [(true, vec![]), (false, vec![("EMPORIUM_PIN_WORKERS", "false".to_owned())])] {
+        let shop = Deployment::start_with(Shape::OnSqlite, &settings);
+        shop.send(get("/v1/products")).await.expect(200);
+        let pid = shop.holder_of("shop").pid();
+        // One more serves the management listener.
+        let mut serving = cores_of(&pid, "actix-rt");
+        assert_eq!(serving.len(), each + 1, "{serving:?}");
+        serving.retain(|cores| *cores != all || each == 1);
+        serving.dedup();
+        assert_eq!(serving.len(), if pinned || each == 1 { each } else { 0 }, "{serving:?} of {all}");
+        for others in ["tokio-rt-worker", "writer-", "log-"] {
+            let mut others = cores_of(&pid, others);
+            others.dedup();
+            assert_eq!(others, std::slice::from_ref(&all));
+        }
+    }
+}
+
 #[tokio::test]
 async fn it_stops_when_told_to_though_nobody_reads_what_it_says_and_connections_are_open() {
     let folder = tempfile::tempdir().expect("a folder");

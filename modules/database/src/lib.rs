@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use emporium_kernel::{Fault, Outage, failpoint, stand_back};
+use emporium_kernel::{Fault, Outage, failpoint, roam, stand_back};
 use tokio::sync::{oneshot, watch};
 
 pub use cache::{Generation, ReadCache, Stale};
@@ -197,6 +197,7 @@ impl Database {
         let inner = self.0.clone();
         let turn = inner.readers.turn().await?;
         Ok(move || {
+            roam();
             let _turn = turn;
             inner.readers.run(work)
         })
@@ -311,7 +312,7 @@ impl Database {
 }
 
 /// How far reading aside stands back: it still goes on faster than a busy shop writes what is to be read.
-const STANDS_BACK: i32 = 5;
+const STANDS_BACK: i32 = 10;
 
 fn ends_in_time(writer: &JoinHandle<()>) -> bool {
     let step = Duration::from_millis(5);

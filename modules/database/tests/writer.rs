@@ -236,13 +236,13 @@ async fn what_is_read_aside_stands_back_and_its_defects_are_told() {
     let writer: Result<i32, ShelfError> = shelf.database.write(|_| Ok(nice())).await;
     assert_eq!(
         writer,
-        usual.as_ref().map(|usual| (usual + 3).min(19)).map_err(Clone::clone),
+        usual.as_ref().map(|usual| (usual + 8).min(19)).map_err(Clone::clone),
         "it stands back less far"
     );
     let aside: Result<_, ShelfError> =
         shelf.database.read_aside(|db| Ok((nice(), shelf::table.select(shelf::name).load::<String>(db)?))).await;
     let (aside, names) = aside.expect("reads");
-    assert_eq!(aside, (usual.expect("reads") + 5).min(19));
+    assert_eq!(aside, (usual.expect("reads") + 10).min(19));
     assert_eq!(names, ["tea"]);
     let panicked: Result<(), ShelfError> = shelf.database.read_aside(|_| panic!("a defect")).await;
     assert_eq!(panicked, Err(Outage::Internal.into()));

@@ -20,7 +20,6 @@ pub mod metric;
 mod money;
 pub mod openapi;
 mod page;
-mod priority;
 mod problem;
 mod query;
 mod random;
@@ -30,6 +29,7 @@ mod route;
 mod scope;
 pub mod secret_file;
 mod text;
+mod thread;
 mod verdict;
 
 pub use access::{
@@ -50,7 +50,6 @@ pub use idempotency::{Idempotency, Idempotent, Keyed};
 pub use json::{EMPTY_BODY, Json, MAX_BODY_BYTES};
 pub use money::{Currency, Money, Overflow, PositiveMoney, Quantity};
 pub use page::{Cursor, Limit, MOST_COUNTED, Newest, NewestFirst, Page, ServedPage, Window};
-pub use priority::stand_back;
 pub use problem::{Fault, FieldError, Outage, Problem};
 pub use query::{Path, PathPair, Query};
 pub use random::Random;
@@ -58,6 +57,7 @@ pub use remote::{Credential, Directory, Remote, RemoteSettings};
 pub use route::{Describe, DescribeAnswer, Operation, Routes};
 pub use scope::Scope;
 pub use text::{Line, Prose, TextError, invalid, is_invisible};
+pub use thread::{Cores, roam, stand_back};
 pub use verdict::Verdict;
 
 /// What the `contract!` and `id!` macros need from here, so that their users need not depend on it themselves.

@@ -9,8 +9,10 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 
 use diesel::connection::SimpleConnection;
+use emporium_kernel::stand_back;
 
 use super::LOCK_PATIENCE_MS;
+use super::writer::STANDS_BACK;
 use crate::{OpenError, StorageError};
 
 /// Under steady load the log is written back after so many commits, or so many jobs in them.
@@ -128,6 +130,7 @@ impl Helper {
         let thread = std::thread::Builder::new().name(format!("log-{name}"));
         let name = name.to_owned();
         let work = move || {
+            stand_back(STANDS_BACK);
             for () in asks {
                 checkpoint(&mut db, &name, "passive");
                 if finished.send(()).is_err() {
