@@ -122,9 +122,10 @@ impl Server {
         let (modules, draining) = (self.modules.clone(), draining.clone());
         let routes = self.modules.routes().and(front::routes(self.settings.general.docs.enabled));
         let docs = front::Docs::of(&routes);
-        let cores = self.cores(self.workers());
+        let pinned = self.settings.general.pin_workers;
+        let cores = pinned.then(|| Cores::one_each(self.workers())).flatten();
         let server = HttpServer::new(move || {
-            cores.iter().for_each(|cores| cores.take());
+            cores.iter().for_each(Cores::take);
             App::new()
                 .app_data(web::Data::new(edge.clone()))
                 .app_data(web::Data::from(modules.clone()))
@@ -149,18 +150,9 @@ impl Server {
         }
     }
 
-    /// Cores to which the threads of a listener keep, when there is one for each.
-    fn cores(&self, workers: usize) -> Option<Arc<Cores>> {
-        let pinned = self.settings.general.pin_workers;
-        pinned.then(|| Cores::one_each(workers)).flatten().map(Arc::new)
-    }
-
     fn management_listener(&self, draining: &Draining) -> anyhow::Result<actix_web::dev::Server> {
         let (modules, draining) = (self.modules.clone(), draining.clone());
-        let workers = if self.modules.is_called() { self.workers() } else { 1 };
-        let cores = self.cores(workers);
         let server = HttpServer::new(move || {
-            cores.iter().for_each(|cores| cores.take());
             App::new()
                 .app_data(web::Data::from(modules.clone()))
                 .app_data(web::Data::new(draining.clone()))
@@ -168,6 +160,7 @@ impl Server {
                 .configure(|app| modules.serve(app))
                 .default_service(web::to(edge::not_found))
         });
+        let workers = if self.modules.is_called() { self.workers() } else { 1 };
         let server = server.keep_alive(KEEP_ALIVE).workers(workers).disable_signals().shutdown_timeout(5);
         Ok(server.listen(self.management.try_clone()?)?.run())
     }

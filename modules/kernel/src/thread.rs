@@ -19,45 +19,64 @@ pub fn stand_back(by: i32) {
 
 #[cfg(target_os = "linux")]
 mod cores {
-    use std::cell::Cell;
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::cell::{Cell, RefCell};
+    use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-    /// The cores that this process may run on, before any of its threads kept to one.
+    /// The cores that this process may run on, from before any of its threads kept to one.
     static ALL: OnceLock<CpuSet> = OnceLock::new();
 
     thread_local! {
+        static OWN: RefCell<Option<Own>> = const { RefCell::new(None) };
         static ROAMS: Cell<bool> = const { Cell::new(false) };
     }
 
     /// The cores of threads that each keep to their own. The system would leave such threads where they last ran: two
     /// on one core, for a fifth of a second, while a third with less to say has another core for itself.
-    #[derive(Debug)]
-    pub struct Cores {
-        numbers: Vec<usize>,
-        taken: AtomicUsize,
+    #[derive(Clone, Debug)]
+    pub struct Cores(Arc<Mutex<Vec<usize>>>);
+
+    /// The core of a thread, which another may have when the thread ends.
+    struct Own {
+        core: usize,
+        cores: Cores,
     }
 
     impl Cores {
-        /// For as many threads as there are cores; `None` when there are more or fewer, since where several processes
-        /// have few threads each on many cores, all would keep to the same ones.
+        /// For as many threads as there are cores, which is what a system calls a CPU; `None` when there are more or
+        /// fewer, since where several processes have few threads each on many cores, all would keep to the same ones.
         pub fn one_each(threads: usize) -> Option<Self> {
-            let own = sched_getaffinity(None).ok()?;
-            let all = ALL.get_or_init(|| own);
-            let numbers: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|number| all.is_set(*number)).collect();
-            (numbers.len() == threads).then(|| Self { numbers, taken: AtomicUsize::new(0) })
+            let all = ALL.get().copied().or_else(|| sched_getaffinity(None).ok())?;
+            let free: Vec<usize> = (0..CpuSet::MAX_CPU).rev().filter(|core| all.is_set(*core)).collect();
+            (free.len() == threads).then(|| {
+                ALL.get_or_init(|| all);
+                Self(Arc::new(Mutex::new(free)))
+            })
         }
 
-        /// Keeps the calling thread to the next core.
+        /// Keeps the calling thread to one that no other has taken, until it ends; a second time changes nothing.
         pub fn take(&self) {
-            let taken = self.taken.fetch_add(1, Ordering::Relaxed) % self.numbers.len().max(1);
-            let mut one = CpuSet::new();
-            if let Some(number) = self.numbers.get(taken) {
-                one.set(*number);
-                keep_to(&one);
-            }
+            OWN.with_borrow_mut(|own| {
+                if own.is_none()
+                    && let Some(core) = self.free().pop()
+                {
+                    let mut one = CpuSet::new();
+                    one.set(core);
+                    keep_to(&one);
+                    *own = Some(Own { core, cores: self.clone() });
+                }
+            });
+        }
+
+        fn free(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    impl Drop for Own {
+        fn drop(&mut self) {
+            self.cores.free().push(self.core);
         }
     }
 
@@ -65,15 +84,50 @@ mod cores {
     /// from it.
     pub fn roam() {
         if let Some(all) = ALL.get()
-            && !ROAMS.replace(true)
+            && !ROAMS.get()
         {
-            keep_to(all);
+            ROAMS.set(keep_to(all));
         }
     }
 
-    fn keep_to(cores: &CpuSet) {
-        if let Err(error) = sched_setaffinity(None, cores) {
+    fn keep_to(cores: &CpuSet) -> bool {
+        let kept = sched_setaffinity(None, cores);
+        if let Err(error) = &kept {
             tracing::warn!(%error, "a thread runs where the system lets it");
+        }
+        kept.is_ok()
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::thread;
+
+        use super::*;
+        use crate::stand_back;
+
+        fn allowed() -> u32 {
+            sched_getaffinity(None).expect("Linux says").count()
+        }
+
+        fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+            thread::scope(|scope| scope.spawn(work).join().expect("ends"))
+        }
+
+        #[test]
+        fn each_thread_has_a_core_of_its_own_and_what_it_starts_may_leave_it() {
+            let all = allowed();
+            let cores = Cores::one_each(all as usize).expect("one for each");
+            assert!(Cores::one_each(all as usize + 1).is_none());
+            apart(|| {
+                cores.take();
+                cores.take();
+                assert_eq!((allowed(), cores.free().len()), (1, all as usize - 1), "it took one");
+                assert_eq!(apart(allowed), 1, "what it starts has that from it");
+                assert_eq!(apart(|| (roam(), allowed()).1), all);
+                assert_eq!(apart(|| (stand_back(0), allowed()).1), all);
+            });
+            assert_eq!(cores.free().len(), all as usize, "a thread that ended leaves its core to another");
+            assert_eq!(allowed(), all);
         }
     }
 }
@@ -81,7 +135,7 @@ mod cores {
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
     /// Threads run where the system lets them.
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     pub struct Cores(());
 
     impl Cores {

@@ -12,7 +12,6 @@ use diesel::connection::SimpleConnection;
 use emporium_kernel::stand_back;
 
 use super::LOCK_PATIENCE_MS;
-use super::writer::STANDS_BACK;
 use crate::{OpenError, StorageError};
 
 /// Under steady load the log is written back after so many commits, or so many jobs in them.
@@ -23,6 +22,9 @@ const JOBS_PER_CHECKPOINT: usize = 5_000;
 const LONG_BYTES: u64 = 128 * 1024 * 1024;
 /// From this length of the log on, which only a reader that does not end can cause, new work is refused.
 pub(crate) const MOST_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// How far the thread that copies stands back: less than the writer, so that the log does not grow meanwhile.
+const STANDS_BACK: i32 = 3;
 
 /// The log of one database, for its writer.
 pub(crate) struct Log {

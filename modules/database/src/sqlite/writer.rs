@@ -22,7 +22,7 @@ const MOST_JOBS: usize = 256;
 const MOST_WORK: Duration = Duration::from_millis(10);
 /// How far the writer stands back behind the threads that answer: who is refused, or only reads, is answered at once also
 /// while many orders are written, and what is written together is more.
-pub(super) const STANDS_BACK: i32 = 8;
+const STANDS_BACK: i32 = 8;
 /// How long the queue must be empty before the log is written back.
 const IDLE: Duration = Duration::from_millis(200);
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use emporium_kernel::{Call, Currency, Outage, roam};
+use emporium_kernel::{Call, Currency, Outage};
 use serde::Serialize;
 
 use crate::catalogue::{Outcome, ProductDraft, SkuDraft, Slug, Upserted};
@@ -113,11 +113,7 @@ pub async fn import(
 async fn apart<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ShopError> + Send + 'static,
 ) -> Result<T, ShopError> {
-    let roaming = move || {
-        roam();
-        work()
-    };
-    tokio::task::spawn_blocking(roaming).await.unwrap_or_else(|_| Err(Outage::Internal.into()))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Outage::Internal.into()))
 }
 
 fn batch(mut file: ProductFile) -> Result<(ProductFile, Vec<Read>), ShopError> {
