@@ -118,9 +118,13 @@ async fn threads_that_serve_keep_to_a_core_each_unless_told_otherwise_and_those_
     let each = std::thread::available_parallelism().expect("cores").get();
     // A process may be allowed the time of fewer cores than it may run on.
     let cores: usize = all.split(',').map(length).sum();
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     for (pinned, settings) in [(true, vec![]), (false, vec![("EMPORIUM_PIN_WORKERS", "false".to_owned())])] {
         let shop = Deployment::start_with(Shape::OnSqlite, &settings);
+        // Whoever has answered is where it stays.
         shop.send(get("/v1/products")).await.expect(200);
+        let live = format!("{}/actuator/health/liveness", shop.management());
+        assert!(client.get(live).send().await.expect("answers").status().is_success());
         let pid = shop.holder_of("shop").pid();
         // One more serves the management listener.
         let mut serving = cores_of(&pid, "actix-rt");

@@ -311,7 +311,7 @@ impl Database {
     }
 }
 
-/// How far reading aside stands back: it still goes on faster than a busy shop writes what is to be read.
+/// How far reading aside stands back: a little behind the writers, whose orders somebody waits for.
 const STANDS_BACK: i32 = 10;
 
 fn ends_in_time(writer: &JoinHandle<()>) -> bool {

@@ -20,7 +20,7 @@ pub fn stand_back(by: i32) {
 #[cfg(target_os = "linux")]
 mod cores {
     use std::cell::{Cell, RefCell};
-    use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+    use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -45,7 +45,8 @@ mod cores {
 
     impl Cores {
         /// For as many threads as there are cores, which is what a system calls a CPU; `None` when there are more or
-        /// fewer, since where several processes have few threads each on many cores, all would keep to the same ones.
+        /// fewer, since where several processes have few threads each on many cores, all would keep to the first ones.
+        /// Asked again, it gives the same cores.
         pub fn one_each(threads: usize) -> Option<Self> {
             let all = ALL.get().copied().or_else(|| sched_getaffinity(None).ok())?;
             let free: Vec<usize> = (0..CpuSet::MAX_CPU).rev().filter(|core| all.is_set(*core)).collect();
@@ -55,7 +56,8 @@ mod cores {
             })
         }
 
-        /// Keeps the calling thread to one that no other has taken, until it ends; a second time changes nothing.
+        /// Keeps the calling thread to one that no other has taken, until it ends; a second time changes nothing. Where
+        /// none is left, as for what is started again while the thread of its forerunner lives on, it runs anywhere.
         pub fn take(&self) {
             OWN.with_borrow_mut(|own| {
                 if own.is_none()
@@ -63,8 +65,9 @@ mod cores {
                 {
                     let mut one = CpuSet::new();
                     one.set(core);
-                    keep_to(&one);
-                    *own = Some(Own { core, cores: self.clone() });
+                    let taken = Own { core, cores: self.clone() };
+                    *own = keep_to(&one).then_some(taken);
+                    ROAMS.set(false);
                 }
             });
         }
@@ -86,14 +89,16 @@ mod cores {
         if let Some(all) = ALL.get()
             && !ROAMS.get()
         {
-            ROAMS.set(keep_to(all));
+            keep_to(all);
+            ROAMS.set(true);
         }
     }
 
     fn keep_to(cores: &CpuSet) -> bool {
         let kept = sched_setaffinity(None, cores);
         if let Err(error) = &kept {
-            tracing::warn!(%error, "a thread runs where the system lets it");
+            static TOLD: Once = Once::new();
+            TOLD.call_once(|| tracing::warn!(%error, "threads run where the system lets them"));
         }
         kept.is_ok()
     }

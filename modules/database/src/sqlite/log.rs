@@ -23,7 +23,7 @@ const LONG_BYTES: u64 = 128 * 1024 * 1024;
 /// From this length of the log on, which only a reader that does not end can cause, new work is refused.
 pub(crate) const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// How far the thread that copies stands back: less than the writer, so that the log does not grow meanwhile.
+/// How far the thread that copies stands back: less than the writer, so that the log grows little meanwhile.
 const STANDS_BACK: i32 = 3;
 
 /// The log of one database, for its writer.
