@@ -60,20 +60,28 @@ mod cores {
         /// none is left, as for what is started again while the thread of its forerunner lives on, it runs anywhere.
         pub fn take(&self) {
             OWN.with_borrow_mut(|own| {
-                if own.is_none()
-                    && let Some(core) = self.free().pop()
-                {
-                    let mut one = CpuSet::new();
-                    one.set(core);
-                    let taken = Own { core, cores: self.clone() };
-                    *own = keep_to(&one).then_some(taken);
-                    ROAMS.set(false);
+                if own.is_none() {
+                    *own = self.next().filter(Own::keep_to_it);
                 }
             });
         }
 
+        fn next(&self) -> Option<Own> {
+            let core = self.free().pop()?;
+            Some(Own { core, cores: self.clone() })
+        }
+
         fn free(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    impl Own {
+        fn keep_to_it(&self) -> bool {
+            let mut one = CpuSet::new();
+            one.set(self.core);
+            ROAMS.set(false);
+            keep_to(&one)
         }
     }
 
@@ -133,6 +141,14 @@ mod cores {
             });
             assert_eq!(cores.free().len(), all as usize, "a thread that ended leaves its core to another");
             assert_eq!(allowed(), all);
+        }
+
+        #[test]
+        fn a_thread_that_cannot_be_kept_to_a_core_runs_anywhere_and_takes_none_from_another() {
+            let (all, missing) = (allowed(), CpuSet::MAX_CPU - 1);
+            let cores = Cores(Arc::new(Mutex::new(vec![missing])));
+            apart(|| (cores.take(), assert_eq!(allowed(), all)));
+            assert_eq!(*cores.free(), [missing]);
         }
     }
 }
