@@ -39,7 +39,7 @@ pub fn one_product() -> Ask {
     same(&format!("/v1/products/{}", catalogue::slug(0)))
 }
 
-/// The same by somebody with a token, which nobody looks at: a request of the size of an order.
+/// The same by somebody with a token, which nobody looks at: a request nearly as long as an order.
 pub fn signed_product(people: &People) -> Ask {
     let (people, path) = (people.clone(), format!("/v1/products/{}", catalogue::slug(0)));
     Arc::new(move |random, into| {
