@@ -61,7 +61,7 @@ impl Default for Settings {
             reservation_secs: 15 * 60,
             hold_secs: 24 * 60 * 60,
             lease_secs: 30,
-            orders_at_once: 512,
+            orders_at_once: 256,
             max_lines: 100,
             cart_days: 30,
         }

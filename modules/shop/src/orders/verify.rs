@@ -14,7 +14,7 @@ use crate::patience::patiently;
 use crate::schema::{order_event, orders};
 use crate::{Shop, ShopError};
 
-const CHUNK: i64 = 400;
+const CHUNK: i64 = 100;
 /// An order that is not finished after so long is not being recovered.
 const OVERDUE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 
