@@ -3,16 +3,22 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use emporium_database::{Database, lease};
-use emporium_kernel::{Clock, Finding, Outage};
+use emporium_kernel::{Audit, Clock, Finding, Outage, metric};
 use futures_util::FutureExt;
+use prometheus::IntCounterVec;
 use tokio::task::JoinHandle;
 
 use super::Draining;
 use crate::wiring::{Chore, Modules};
+
+static PROOFS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Proofs of the books of a module; outcome is right, wrong or failed.";
+    metric::counter("emporium_proofs_total", help, &["module", "outcome"])
+});
 
 const VERIFY_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -99,16 +105,41 @@ async fn given_up(draining: &Draining) {
     tokio::time::sleep(GRACE).await;
 }
 
-/// Checks every invariant and says loudly what is wrong.
+/// Checks every invariant, and says and counts what is wrong.
 async fn verify(modules: Arc<Modules>) -> anyhow::Result<()> {
     for (module, audit) in modules.verify("verify").await {
-        match audit {
-            Ok(audit) => audit.findings.iter().for_each(|finding| {
-                let Finding { invariant, subject, detail } = finding;
-                tracing::error!(module, invariant, subject, detail, "the books are wrong");
-            }),
-            Err(error) => tracing::error!(module, %error, "the books could not be checked"),
-        }
+        PROOFS.with_label_values(&[module, outcome(module, audit)]).inc();
     }
     Ok(())
+}
+
+/// Says what is wrong; the outcome in a word.
+fn outcome(module: &str, audit: anyhow::Result<Audit>) -> &'static str {
+    match audit {
+        Ok(audit) if audit.is_clean() => "right",
+        Ok(audit) => {
+            for Finding { invariant, subject, detail } in &audit.findings {
+                tracing::error!(module, invariant, subject, detail, "the books are wrong");
+            }
+            "wrong"
+        }
+        Err(error) => {
+            tracing::error!(module, %error, "the books could not be checked");
+            "failed"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_is_right_wrong_or_failed() {
+        let mut audit = Audit::default();
+        assert_eq!(outcome("wallet", Ok(audit.clone())), "right");
+        audit.find("sums_are_zero", "USD", "it is 1");
+        assert_eq!(outcome("wallet", Ok(audit)), "wrong");
+        assert_eq!(outcome("wallet", Err(anyhow::anyhow!("no answer"))), "failed");
+    }
 }
