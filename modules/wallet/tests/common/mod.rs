@@ -7,9 +7,12 @@
 )]
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use actix_web::body::MessageBody;
+use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
 use actix_web::{App, test, web};
 use diesel::connection::SimpleConnection;
@@ -25,7 +28,7 @@ use emporium_kernel::{
 use emporium_wallet::{Ledger, Settings, routes};
 use emporium_wallet_api::{Capture, Hold, HoldId, HoldStatus, OfHold, Payee, Share, Wallet, WalletError};
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use serde_json::{Value, json};
 
 pub const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -105,6 +108,13 @@ pub struct Reply {
 }
 
 impl Reply {
+    async fn of(response: ServiceResponse<impl MessageBody>) -> Self {
+        let status = response.status().as_u16();
+        let replayed = response.headers().contains_key("Idempotent-Replayed");
+        let bytes = test::read_body(response).await;
+        Self { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null), replayed }
+    }
+
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
@@ -121,6 +131,25 @@ impl Reply {
     /// The code of its first refused field.
     pub fn field_code(&self) -> &str {
         self.body["errors"][0]["code"].as_str().unwrap_or_default()
+    }
+}
+
+/// The wallet's HTTP interface, without a network.
+pub struct Api(Box<dyn Fn(test::TestRequest) -> LocalBoxFuture<'static, Reply>>);
+
+impl Api {
+    pub async fn ask(&self, who: &str, method: Method, path: &str, key: Option<&str>, body: Option<&str>) -> Reply {
+        let mut request = test::TestRequest::default().method(method).uri(path);
+        if !who.is_empty() {
+            request = request.insert_header(("Authorization", format!("Bearer {who}")));
+        }
+        if let Some(key) = key {
+            request = request.insert_header(("Idempotency-Key", key));
+        }
+        if let Some(body) = body {
+            request = request.insert_header(("Content-Type", "application/json")).set_payload(body.to_owned());
+        }
+        (self.0)(request).await
     }
 }
 
@@ -147,28 +176,22 @@ impl Bank {
         Self { folder, ledger, hand, people }
     }
 
-    pub async fn ask(&self, who: &str, method: Method, path: &str, key: Option<&str>, body: Option<&str>) -> Reply {
+    /// The wallet's routes, ready to be asked.
+    pub async fn app(&self) -> Api {
         let authenticator: Arc<dyn Authenticator> = self.people.clone();
         let app = App::new()
             .app_data(web::Data::from(self.ledger.clone()))
             .app_data(web::Data::from(authenticator))
             .configure(|app| routes().mount(app));
-        let service = test::init_service(app).await;
-        let mut request = test::TestRequest::default().method(method).uri(path);
-        if !who.is_empty() {
-            request = request.insert_header(("Authorization", format!("Bearer {who}")));
-        }
-        if let Some(key) = key {
-            request = request.insert_header(("Idempotency-Key", key));
-        }
-        if let Some(body) = body {
-            request = request.insert_header(("Content-Type", "application/json")).set_payload(body.to_owned());
-        }
-        let response = test::call_service(&service, request.to_request()).await;
-        let status = response.status().as_u16();
-        let replayed = response.headers().contains_key("Idempotent-Replayed");
-        let bytes = test::read_body(response).await;
-        Reply { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null), replayed }
+        let service = Rc::new(test::init_service(app).await);
+        Api(Box::new(move |ask: test::TestRequest| {
+            let service = service.clone();
+            async move { Reply::of(test::call_service(&*service, ask.to_request()).await).await }.boxed_local()
+        }))
+    }
+
+    pub async fn ask(&self, who: &str, method: Method, path: &str, key: Option<&str>, body: Option<&str>) -> Reply {
+        self.app().await.ask(who, method, path, key, body).await
     }
 
     pub async fn get(&self, who: &str, path: &str) -> Reply {
