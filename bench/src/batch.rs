@@ -1,4 +1,4 @@
-//! A fixed number of requests, each sent once, over some connections at a time.
+//! A fixed number of requests, each sent until it is done or refused for good, over some connections at a time.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -6,17 +6,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use futures_util::future::join_all;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::client::Client;
 use crate::tally::Tally;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long who is told to come back (429, 503) waits: what `Retry-After` says.
+const COMES_BACK: Duration = Duration::from_secs(1);
 
 /// What came of a batch.
 pub struct Batch {
-    /// Counts and latencies.
+    /// Counts and latencies, from when each was sent first.
     pub tally: Tally,
+    /// How often somebody was told to come back.
+    pub came_back: u64,
     /// The bodies, in the order of the requests; empty where there was no answer.
     pub bodies: Vec<Vec<u8>>,
     /// From the first request to the last answer.
@@ -26,6 +30,7 @@ pub struct Batch {
 struct State<'a> {
     requests: &'a [Vec<u8>],
     next: Cell<usize>,
+    came_back: Cell<u64>,
     tally: RefCell<Tally>,
     bodies: RefCell<Vec<Vec<u8>>>,
 }
@@ -35,6 +40,7 @@ pub fn send(address: SocketAddr, requests: &[Vec<u8>], connections: usize) -> an
     let state = State {
         requests,
         next: Cell::new(0),
+        came_back: Cell::new(0),
         tally: RefCell::new(Tally::new()?),
         bodies: RefCell::new(vec![Vec::new(); requests.len()]),
     };
@@ -48,7 +54,8 @@ pub fn send(address: SocketAddr, requests: &[Vec<u8>], connections: usize) -> an
         join_all(clients.into_iter().map(|client| work(client, &state))).await;
         anyhow::Ok(started.elapsed())
     })?;
-    Ok(Batch { tally: state.tally.into_inner(), bodies: state.bodies.into_inner(), took })
+    let came_back = state.came_back.get();
+    Ok(Batch { tally: state.tally.into_inner(), came_back, bodies: state.bodies.into_inner(), took })
 }
 
 /// The same where every answer must be a success: what a load needs before it can begin.
@@ -66,10 +73,22 @@ async fn work(mut client: Client, state: &State<'_>) {
     while let Some(request) = state.requests.get(state.next.get()) {
         let index = state.next.replace(state.next.get() + 1);
         let sent = Instant::now();
-        let status = timeout(PATIENCE, client.ask(request)).await.ok().and_then(Result::ok);
+        let status = timeout(PATIENCE, ask(&mut client, request, state)).await.ok().and_then(Result::ok);
         state.tally.borrow_mut().count(status, sent.elapsed());
         if let Some(body) = state.bodies.borrow_mut().get_mut(index).filter(|_| status.is_some()) {
             body.extend_from_slice(client.body());
         }
+    }
+}
+
+/// Asks until nobody says any more to come back.
+async fn ask(client: &mut Client, request: &[u8], state: &State<'_>) -> std::io::Result<u16> {
+    loop {
+        let status = client.ask(request).await?;
+        if !matches!(status, 429 | 503) {
+            return Ok(status);
+        }
+        state.came_back.set(state.came_back.get() + 1);
+        sleep(COMES_BACK).await;
     }
 }

@@ -77,45 +77,41 @@ impl Bench {
         self.seeded()?.open_grown(&binary, &folder, size)
     }
 
+    /// A closed loop that nobody waits in.
+    pub fn closed<'a>(&self, shop: &Shop, connections: usize, ask: &'a Ask) -> Closed<'a> {
+        let (address, measured) = (shop.server.public, self.measured);
+        Closed { address, connections, measured, comes_back: Duration::ZERO, ask }
+    }
+
     /// Measures a closed loop.
     pub fn load(&mut self, shop: &Shop, name: &str, connections: usize, ask: &Ask) -> anyhow::Result<Load> {
-        let closed = Closed {
-            address: shop.server.public,
-            connections,
-            measured: self.measured,
-            comes_back: Duration::ZERO,
-            ask,
-        };
-        self.measure(shop, name, connections, || {
+        let closed = self.closed(shop, connections, ask);
+        self.measure(shop, name, || {
             let tally = closed.run()?;
-            Ok((tally.good.len(), tally))
+            Ok((connections, tally.good.len(), tally))
         })
     }
 
     /// Measures an open loop of so many requests a second.
     pub fn steady(&mut self, shop: &Shop, name: &str, rate: u32, ask: &Ask) -> anyhow::Result<Load> {
-        let seconds = self.seconds();
-        // Each is used within a second, before the server gives up on a connection that asks for nothing.
-        let connections = STEADY.min(rate);
-        let open = Open { address: shop.server.public, rate, seconds, connections, ask };
-        let connections = usize::try_from(connections)?;
-        self.measure(shop, &format!("{name}, {rate} each second"), connections, || {
+        let open = Open { address: shop.server.public, rate, seconds: self.seconds(), connections: STEADY, ask };
+        self.measure(shop, &format!("{name}, {rate} each second"), || {
             let opened = open.run()?;
             let mut tally = opened.total()?;
             tally.failed += opened.unsent;
-            Ok((opened.good_in_time, tally))
+            Ok((usize::try_from(opened.connections)?, opened.good_in_time, tally))
         })
     }
 
+    /// Measures what gives a number of connections, successes in time, and all that came.
     fn measure(
         &mut self,
         shop: &Shop,
         name: &str,
-        connections: usize,
-        run: impl FnOnce() -> anyhow::Result<(u64, Tally)>,
+        run: impl FnOnce() -> anyhow::Result<(usize, u64, Tally)>,
     ) -> anyhow::Result<Load> {
         let before = shop.server.commits()?;
-        let (in_time, tally) = run()?;
+        let (connections, in_time, tally) = run()?;
         let after = shop.server.commits()?;
         let seconds = self.measured.as_secs_f64();
         let mut load = Load::of(name, connections, seconds, &tally, shop.server.memory()?);

@@ -59,8 +59,9 @@ impl Client {
         self.input.get(self.body.clone()).unwrap_or_default()
     }
 
+    /// The connection, or a new one where the server has given it up.
     async fn connection(&mut self) -> Result<TcpStream> {
-        if let Some(stream) = self.stream.take() {
+        if let Some(stream) = self.stream.take_if(|stream| is_idle(stream)) {
             return Ok(stream);
         }
         let stream = TcpStream::connect(self.address).await?;
@@ -121,6 +122,11 @@ impl Client {
             to += size;
         }
     }
+}
+
+/// Whether nothing came since the last answer, not even the end.
+fn is_idle(stream: &TcpStream) -> bool {
+    stream.try_read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 /// The head of an answer, when all of it is there. One that sends the client away must say when to come back.

@@ -31,7 +31,10 @@ pub fn sale(bench: &mut Bench) -> anyhow::Result<()> {
     let orders: Vec<_> = buyers.iter().map(|buyer| post("/v1/orders", Some(buyer), &order)).collect();
     let batch = batch::send(shop.server.public, &orders, CONNECTIONS)?;
     let exact = (batch.tally.of(201), batch.tally.of(409)) == (u64::from(PIECES), u64::from(BUYERS - PIECES));
-    bench.report.say(&format!("flash sale: {:?}, {} unanswered", batch.tally.statuses, batch.tally.failed))?;
+    let (statuses, failed, came_back) = (&batch.tally.statuses, batch.tally.failed, batch.came_back);
+    bench
+        .report
+        .say(&format!("flash sale: {statuses:?}, {failed} unanswered, {came_back} came back after a second"))?;
     bench.report.fact("flash sale exact", f64::from(u8::from(exact)), "yes=1", Some(AtLeast(1.0)))?;
     bench.report.fact("flash sale", batch.took.as_secs_f64(), "s", Some(AtMost(5.0)))?;
     bench.close(shop, "the flash sale")

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::catalogue;
 use crate::people::Person;
-use crate::request::{get, post, write_get, write_post};
+use crate::request::{get, post, write_post};
 use crate::shop::{PASSWORD, REGISTERED, email};
 
 /// Writes the next request.
@@ -37,15 +37,6 @@ pub fn any_of(requests: Vec<Vec<u8>>) -> Ask {
 /// The page of one product, the same for everybody.
 pub fn one_product() -> Ask {
     same(&format!("/v1/products/{}", catalogue::slug(0)))
-}
-
-/// The same by somebody with a token, which nobody looks at: a request nearly as long as an order.
-pub fn signed_product(people: &People) -> Ask {
-    let (people, path) = (people.clone(), format!("/v1/products/{}", catalogue::slug(0)));
-    Arc::new(move |random, into| {
-        let Some(reader) = people.get(random.random_range(0..people.len())) else { return };
-        write_get(into, &path, Some(reader));
-    })
 }
 
 /// The page of one of a hundred products.

@@ -2,15 +2,19 @@
 //!
 //! Every arrival has its time before anything is sent, and its latency counts from that time: a server that stalls
 //! cannot slow down those who measure it. Timers are good to a millisecond, which latencies here therefore include.
+//!
+//! As in a client's pool, the connection that was used last is used next, and one more is opened when all are in use.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use futures_util::future::join_all;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout};
 
 use crate::client::Client;
@@ -45,6 +49,8 @@ pub struct Opened {
     pub offered: u64,
     /// Arrivals that found no free connection in time; they count as failures of nobody.
     pub unsent: u64,
+    /// Connections that were needed.
+    pub connections: u64,
     /// Successes that were answered before the last arrival was due: what a second of overload yields.
     pub good_in_time: u64,
     /// What came of the arrivals of each second.
@@ -68,13 +74,18 @@ struct Schedule {
     rate: u32,
     arrivals: u32,
     next: Cell<u32>,
+    /// A connection waits for the next arrival.
+    awaited: Cell<bool>,
+    /// Those that wait for their turn to do so; the last is the next.
+    idle: RefCell<Vec<Rc<Notify>>>,
     unsent: Cell<u64>,
+    connections: Cell<u64>,
     good_in_time: Cell<u64>,
     seconds: RefCell<Vec<Tally>>,
 }
 
 impl Open<'_> {
-    /// Runs it. Connections are opened before the first arrival.
+    /// Runs it. The first arrival is due when both threads wait for it.
     pub fn run(&self) -> anyhow::Result<Opened> {
         let begins = Instant::now() + Duration::from_secs(1);
         let parts: Vec<anyhow::Result<Opened>> = std::thread::scope(|scope| {
@@ -83,11 +94,13 @@ impl Open<'_> {
             ended.collect()
         });
         let ended = begins + Duration::from_secs(self.seconds.into());
-        let mut whole = Opened { ended, offered: 0, unsent: 0, good_in_time: 0, seconds: empty(self.seconds)? };
+        let mut whole =
+            Opened { ended, offered: 0, unsent: 0, connections: 0, good_in_time: 0, seconds: empty(self.seconds)? };
         for part in parts {
             let part = part?;
             whole.offered += part.offered;
             whole.unsent += part.unsent;
+            whole.connections += part.connections;
             whole.good_in_time += part.good_in_time;
             for (sum, second) in whole.seconds.iter_mut().zip(&part.seconds) {
                 sum.add(second)?;
@@ -103,7 +116,10 @@ impl Open<'_> {
             rate,
             arrivals: rate * self.seconds,
             next: Cell::new(0),
+            awaited: Cell::new(false),
+            idle: RefCell::default(),
             unsent: Cell::new(0),
+            connections: Cell::new(0),
             good_in_time: Cell::new(0),
             seconds: RefCell::new(empty(self.seconds)?),
         };
@@ -114,19 +130,25 @@ impl Open<'_> {
             ended: schedule.ends(),
             offered: u64::from(schedule.arrivals),
             unsent: schedule.unsent.get(),
+            connections: schedule.connections.get(),
             good_in_time: schedule.good_in_time.get(),
             seconds: schedule.seconds.into_inner(),
         })
     }
 
-    /// Takes the next arrival, waits for its time if that is still to come, and sends it.
+    /// Takes the next arrival when it is its turn, waits for its time if that is still to come, and sends it.
     async fn connection(&self, thread: u32, number: u32, schedule: &Schedule) {
         let (mut client, mut request) = (Client::of(self.address), Vec::new());
         let mut random = SmallRng::seed_from_u64(u64::from(number * THREADS + thread));
-        // An arrival that finds the connection closed opens it again.
-        let _opened = client.connect().await;
-        while let Some((due, second)) = schedule.take() {
+        let (mine, mut needed) = (Rc::new(Notify::new()), false);
+        loop {
+            schedule.turn(&mine).await;
+            let Some((due, second)) = schedule.take() else { return schedule.pass_on() };
             sleep_until(due.into()).await;
+            schedule.pass_on();
+            if !std::mem::replace(&mut needed, true) {
+                schedule.connections.set(schedule.connections.get() + 1);
+            }
             request.clear();
             (self.ask)(&mut random, &mut request);
             let status = timeout(PATIENCE, client.ask(&request)).await.ok().and_then(Result::ok);
@@ -136,6 +158,22 @@ impl Open<'_> {
 }
 
 impl Schedule {
+    /// Waits until it is for this connection to wait for the next arrival.
+    async fn turn(&self, connection: &Rc<Notify>) {
+        if self.awaited.replace(true) {
+            self.idle.borrow_mut().push(connection.clone());
+            connection.notified().await;
+        }
+    }
+
+    /// Lets the connection that was used last wait for the next arrival.
+    fn pass_on(&self) {
+        match self.idle.borrow_mut().pop() {
+            Some(next) => next.notify_one(),
+            None => self.awaited.set(false),
+        }
+    }
+
     fn ends(&self) -> Instant {
         self.begins + Duration::from_secs(u64::from(self.arrivals / self.rate))
     }

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::batch;
 use crate::bench::{Bench, ratio};
-use crate::closed::Closed;
 use crate::loads::{self, Ask};
 use crate::open::{Open, Opened};
 use crate::report::{Target, millis};
@@ -16,9 +15,9 @@ use crate::shop::Shop;
 use crate::tally::{Tally, quantile};
 
 const SATURATING: usize = 64;
-/// Connections of an open loop that asks for too much.
+/// Connections of an open loop that asks for too much, at most.
 const MANY: u32 = 2_000;
-/// Connections of an open loop that does not.
+/// Connections of an open loop that does not, at most.
 const FEW: u32 = 128;
 const LIGHT_SECONDS: u32 = 5;
 /// Time to write back what saturation has left, before light load is measured.
@@ -27,100 +26,93 @@ const REST: Duration = Duration::from_secs(2);
 /// What is asked for at so many times of saturation: goodput against saturation.
 const GOODPUT: [(u32, f64); 2] = [(2, 0.90), (10, 0.75)];
 const REFUSED_MILLIS: f64 = 10.0;
-/// Against a process that was saturated until its caches were full.
+/// At its highest, against saturation before there was an overload.
 const MEMORY: f64 = 1.2;
 /// When the p99 of light load is this much of what it was before, it is normal again.
 const NORMAL: f64 = 1.1;
 /// How long after the last arrival of an overload everything is as before, at most.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
-/// Rounds of saturation, at most, until caches are full: until one brings less than a thirtieth more memory.
-const ROUNDS: usize = 8;
-const GROWING: f64 = 1.03;
+/// The first proof of the books begins after a minute and stands back behind orders.
+const PROVED_WITHIN: Duration = Duration::from_secs(240);
+
+/// A shop that is asked for all it can do, and for no more.
+struct Saturated {
+    /// Orders a second.
+    rate: u32,
+    /// Memory at its highest, in KiB.
+    peak: u64,
+}
 
 /// Saturates, overloads two- and tenfold, and looks at light load before and after.
 pub fn overload(bench: &mut Bench) -> anyhow::Result<()> {
     let shop = bench.shop()?;
     let ask = loads::order(&shop.people);
-    let saturated = bench.load(&shop, "order, saturating", SATURATING, &ask)?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a rate of orders is small and positive"
-    )]
-    let most = (saturated.per_second as u32).max(10);
-    let peak = filled(bench, &shop, &ask)?;
-    let crowded = crowded(bench, &shop, peak, most * 10)?;
+    let usual = settled(bench, &shop, &ask)?;
     std::thread::sleep(REST);
-    let before = light(bench, &shop, "before", most / 5, &ask)?;
+    let before = light(bench, &shop, "before", usual.rate / 5, &ask)?;
     let unloaded = quantile(&before.total()?.good, 0.99);
     anyhow::ensure!(unloaded > 0, "no order was placed under light load");
     let mut ended = Instant::now();
-    let seconds = bench.seconds();
-    for (times, goodput) in GOODPUT {
-        let open =
-            Open { address: shop.server.public, rate: most * times, seconds, connections: MANY, ask: &ask }.run()?;
+    for (times, least) in GOODPUT {
+        std::thread::sleep(REST);
         let name = format!("overload {times}x");
-        tell(bench, &name, seconds, (saturated.per_second, goodput), &open)?;
-        let highest = shop.server.memory()?.peak;
+        let saturated = bench.load(&shop, &format!("order, saturating before {name}"), SATURATING, &ask)?;
+        shop.server.forget_peak()?;
+        let (seconds, rate) = (bench.seconds(), whole(saturated.per_second) * times);
+        let open = Open { address: shop.server.public, rate, seconds, connections: MANY, ask: &ask }.run()?;
+        tell(bench, &name, seconds, (saturated.per_second, least), &open)?;
         let target = Some(Target::AtMost(MEMORY));
-        bench.report.fact(&format!("{name}, peak memory"), ratio(highest, peak), "x", target)?;
-        bench.report.fact(&format!("{name}, peak memory / as many that read"), ratio(highest, crowded), "x", None)?;
+        bench.report.fact(
+            &format!("{name}, peak memory"),
+            ratio(shop.server.memory()?.peak, usual.peak),
+            "x",
+            target,
+        )?;
         ended = open.ended;
         let finished = finished_after(&shop, ended)?;
         let target = Some(Target::AtMost(BACK_WITHIN.as_secs_f64()));
         bench.report.fact(&format!("{name}, all orders finished after"), finished.as_secs_f64(), "s", target)?;
     }
-    let after = light(bench, &shop, "after", most / 5, &ask)?;
+    let after = light(bench, &shop, "after", usual.rate / 5, &ask)?;
+    normal_again(bench, &after, ended, unloaded)?;
+    bench.close(shop, "overload")
+}
+
+/// Saturates until the process has been through what it does rarely, the proof of its books; the round after that.
+fn settled(bench: &Bench, shop: &Shop, ask: &Ask) -> anyhow::Result<Saturated> {
+    let (closed, started) = (bench.closed(shop, SATURATING, ask), Instant::now());
+    loop {
+        let settled = bench.quick || shop.server.proofs()? > 0;
+        shop.server.forget_peak()?;
+        let rate = ratio(closed.run()?.good.len(), bench.measured.as_secs());
+        let peak = shop.server.memory()?.peak;
+        bench.report.say(&format!("  saturated: {rate:.0}/s, at most {} MiB", peak / 1024))?;
+        if settled {
+            return Ok(Saturated { rate: whole(rate), peak });
+        }
+        anyhow::ensure!(started.elapsed() < PROVED_WITHIN, "the books were not proved within {PROVED_WITHIN:?}");
+    }
+}
+
+/// A rate for an open loop.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate of orders is small and positive")]
+fn whole(rate: f64) -> u32 {
+    (rate as u32).max(10)
+}
+
+/// How long after the end of an overload a second of light load is as it was before.
+fn normal_again(bench: &mut Bench, after: &Opened, ended: Instant, unloaded: u64) -> anyhow::Result<()> {
     let slower = |tally: &Tally| ratio(quantile(&tally.good, 0.99), unloaded);
     for (second, tally) in after.seconds.iter().enumerate() {
-        bench.report.fact(
-            &format!("light load, second {} after overload, p99", second + 1),
-            slower(tally),
-            "x",
-            None,
-        )?;
+        let name = format!("light load, second {} after overload, p99", second + 1);
+        bench.report.fact(&name, slower(tally), "x", None)?;
     }
     let normal = |tally: &Tally| tally.good.len() == tally.arrivals() && slower(tally) <= NORMAL;
     let first = after.seconds.iter().position(normal);
     let began = after.ended - Duration::from_secs(LIGHT_SECONDS.into());
     let second = |number: usize| began.saturating_duration_since(ended).as_secs_f64() + ratio(number as u64 + 1, 1);
     let target = Some(Target::AtMost(BACK_WITHIN.as_secs_f64()));
-    bench.report.fact("normal again after", first.map_or(f64::INFINITY, second), "s", target)?;
-    bench.close(shop, "overload")
-}
-
-/// Saturates until the caches of the process are full; the memory it has had at most by then.
-fn filled(bench: &Bench, shop: &Shop, ask: &Ask) -> anyhow::Result<u64> {
-    let closed = Closed {
-        address: shop.server.public,
-        connections: SATURATING,
-        measured: bench.measured,
-        comes_back: Duration::ZERO,
-        ask,
-    };
-    let mut peak = shop.server.memory()?.peak;
-    for _ in 0..ROUNDS {
-        closed.run()?;
-        let before = std::mem::replace(&mut peak, shop.server.memory()?.peak);
-        if ratio(peak, before) < GROWING {
-            break;
-        }
-    }
-    bench.report.say(&format!("  saturated for so long that caches are full: {} MiB", peak / 1024))?;
-    Ok(peak)
-}
-
-/// The most memory with the connections and as many requests as the worst overload, but without one: they read a product.
-fn crowded(bench: &mut Bench, shop: &Shop, peak: u64, rate: u32) -> anyhow::Result<u64> {
-    let ask = loads::signed_product(&shop.people);
-    let (address, connections, seconds) = (shop.server.public, MANY, bench.seconds());
-    let opened = Open { address, rate, seconds, connections, ask: &ask }.run()?;
-    let read = opened.total()?;
-    anyhow::ensure!(opened.unsent == 0 && read.good.len() == read.arrivals(), "a product was not read");
-    let crowded = shop.server.memory()?.peak;
-    let name = "connections of an overload that read a product, peak memory";
-    bench.report.fact(name, ratio(crowded, peak), "x", None)?;
-    Ok(crowded)
+    bench.report.fact("normal again after", first.map_or(f64::INFINITY, second), "s", target)
 }
 
 /// How long it takes since then until no order is being placed any more.
@@ -169,14 +161,18 @@ fn tell(
     let each: Vec<String> = open.seconds.iter().map(|second| millis(quantile(&second.refused, 0.99))).collect();
     bench.report.say(&format!("  p99 of each second's refusals: {} ms", each.join(", ")))?;
     bench.report.fact(&format!("{name}, refused"), ratio(total.refused.len(), open.offered), "", None)?;
-    let unanswered = ratio(total.failed, 1);
+    bench.report.fact(&format!("{name}, connections"), ratio(open.connections, 1), "", None)?;
+    let unanswered = ratio(total.failed + open.unsent, 1);
     bench.report.fact(&format!("{name}, unanswered"), unanswered, "", Some(Target::AtMost(0.0)))
 }
 
 fn outcome(open: &Opened) -> anyhow::Result<String> {
     let total = open.total()?;
-    let (offered, statuses, failed, unsent) = (open.offered, &total.statuses, total.failed, open.unsent);
-    Ok(format!("{offered} offered, by status {statuses:?}, {failed} unanswered, {unsent} never sent"))
+    let (offered, connections, statuses) = (open.offered, open.connections, &total.statuses);
+    let (failed, unsent) = (total.failed, open.unsent);
+    Ok(format!(
+        "{offered} offered over {connections} connections, by status {statuses:?}, {failed} unanswered, {unsent} never sent"
+    ))
 }
 
 fn in_millis(latencies: &Histogram<u64>) -> f64 {

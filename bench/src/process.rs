@@ -20,7 +20,7 @@ pub struct Process {
 pub struct Memory {
     /// Now.
     pub resident: u64,
-    /// At its highest.
+    /// At its highest since it started, or since that was forgotten.
     pub peak: u64,
 }
 
@@ -47,6 +47,11 @@ impl Process {
             line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
         };
         Ok(Memory { resident: kib("VmRSS:"), peak: kib("VmHWM:") })
+    }
+
+    /// Lets its peak be what it holds now (`proc_pid_clear_refs(5)`).
+    pub fn forget_peak(&self) -> anyhow::Result<()> {
+        Ok(std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
     }
 
     /// Its exit code once it has ended.

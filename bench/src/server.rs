@@ -100,14 +100,27 @@ impl Server {
         self.process.memory()
     }
 
+    /// Lets its highest memory be what it holds now.
+    pub fn forget_peak(&self) -> anyhow::Result<()> {
+        self.process.forget_peak()
+    }
+
     /// What its writers have committed since it started.
     pub fn commits(&self) -> anyhow::Result<Commits> {
-        let text = fetch(self.management, "/metrics")?;
-        let sum = |name: &str| {
-            let lines = text.lines().filter(|line| line.starts_with(name));
-            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
-        };
-        Ok(Commits { commits: sum("emporium_writer_commits_total{"), jobs: sum("emporium_writer_jobs_total{") })
+        let commits = self.counted("emporium_writer_commits_total")?;
+        Ok(Commits { commits, jobs: self.counted("emporium_writer_jobs_total")? })
+    }
+
+    /// Modules whose books it has proved since it started, each as often as it was.
+    pub fn proofs(&self) -> anyhow::Result<u64> {
+        self.counted("emporium_proofs_total")
+    }
+
+    /// A counter, added up over its labels.
+    fn counted(&self, name: &str) -> anyhow::Result<u64> {
+        let (text, name) = (fetch(self.management, "/metrics")?, format!("{name}{{"));
+        let lines = text.lines().filter(|line| line.starts_with(&name));
+        Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
     }
 
     /// Lets it finish and waits for its end.
