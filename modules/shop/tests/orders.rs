@@ -288,6 +288,22 @@ async fn the_proof_finds_what_is_wrong() {
 }
 
 #[actix_web::test]
+async fn a_proof_does_not_follow_the_orders_that_are_placed_meanwhile() {
+    let (world, app) = world().await;
+    buy(&app, "first").await.expect(201);
+    let gate = world.inventory.script.gate("reservations");
+    let shop = world.shop.clone();
+    let proof = actix_web::rt::spawn(async move { shop.verify(&Call::internal("test")).await });
+    while world.inventory.script.count("reservations") == 0 {
+        tokio::task::yield_now().await;
+    }
+    buy(&app, "second").await.expect(201);
+    gate.add_permits(10);
+    let audit = proof.await.expect("no panic").expect("verifies");
+    assert!(audit.is_clean() && audit.checked == 1, "{audit:?}");
+}
+
+#[actix_web::test]
 async fn when_as_many_orders_are_placed_as_may_be_the_next_is_told_to_come_back() {
     let world = World::with(Settings { orders_at_once: 1, order_patience_millis: 5_000, ..Settings::default() });
     world.selling(&[("PEN", 100)]).await;

@@ -40,10 +40,15 @@ impl Report {
     }
 }
 
-/// A check that goes through a table.
+/// A check that goes through a table, to where it ended when it was there: who followed what is added meanwhile might never end.
 trait Walk: Send + 'static {
     /// Looks at the next rows; `false` at the end.
     fn page(&mut self, db: &mut Db, report: &mut Report) -> Done<bool>;
+}
+
+/// Whether more rows may follow these.
+fn is_full<T>(page: &[T]) -> bool {
+    i64::try_from(page.len()).is_ok_and(|rows| rows == PAGE)
 }
 
 pub(crate) async fn verify(database: &Database, now: Timestamp) -> Result<Audit, WalletError> {

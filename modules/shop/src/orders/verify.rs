@@ -31,13 +31,15 @@ struct Neighbours {
 }
 
 impl Shop {
-    /// Checks every order against itself, its stock and its money.
+    /// Checks every order that was placed until now against itself, its stock and its money.
     pub async fn verify(&self, call: &Call) -> Result<Audit, ShopError> {
         let (mut audit, mut after, now) = (Audit::default(), String::new(), self.clock.now());
         loop {
             let from = after.clone();
             let chunk = self.database.read_aside(move |db| chunk(db, &from)).await?;
             let Some(last) = chunk.orders.last() else { return Ok(audit) };
+            // Who followed what is placed meanwhile might never end.
+            let is_last = !is_full(&chunk.orders) || Timestamp::from_micros(last.row.created_at) > now;
             after.clone_from(&last.row.id);
             let ask = async |call: Call| self.ask_neighbours(&call, &chunk.orders).await;
             let neighbours = patiently(call, ask).await?;
@@ -48,6 +50,9 @@ impl Shop {
                     check_stock(&mut audit, order, &neighbours);
                     check_money(&mut audit, order, &neighbours);
                 }
+            }
+            if is_last {
+                return Ok(audit);
             }
         }
     }
@@ -62,6 +67,11 @@ impl Shop {
             holds: holds.into_iter().map(|hold| (hold.id.to_string(), hold)).collect(),
         })
     }
+}
+
+/// Whether more orders may follow these.
+fn is_full(orders: &[Placing]) -> bool {
+    i64::try_from(orders.len()).is_ok_and(|orders| orders == CHUNK)
 }
 
 fn chunk(db: &mut Db, after: &str) -> Done<Chunk> {

@@ -6,7 +6,7 @@ use emporium_database::Db;
 use emporium_database::prelude::*;
 use emporium_wallet_api::HoldState;
 
-use super::{PAGE, Report, Walk};
+use super::{PAGE, Report, Walk, is_full};
 use crate::Done;
 use crate::account::Kind;
 use crate::hold::state_text;
@@ -79,7 +79,7 @@ impl Walk for Counters {
             });
             last_entry(db, row, report)?;
         }
-        Ok(true)
+        Ok(is_full(&rows))
     }
 }
 

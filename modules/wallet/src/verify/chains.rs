@@ -6,7 +6,7 @@ use emporium_database::Db;
 use emporium_database::prelude::*;
 
 use super::accounts::{self, Row};
-use super::{PAGE, Report, Walk};
+use super::{PAGE, Report, Walk, is_full};
 use crate::Done;
 use crate::account::Kind;
 use crate::schema::{entry, transfer};
@@ -18,6 +18,8 @@ use crate::transfer::Side;
 pub(super) struct Chains {
     after: String,
     waiting: Vec<Row>,
+    /// No accounts follow those that wait.
+    is_last: bool,
     folding: Option<Fold>,
 }
 
@@ -36,8 +38,10 @@ impl Walk for Chains {
         // Accounts as they stand now; entries up to that version never change, so folding them may take its time.
         if self.waiting.is_empty() && self.folding.is_none() {
             self.waiting = accounts::next(db, &self.after)?;
-            let Some(last) = self.waiting.last() else { return Ok(false) };
-            self.after.clone_from(&last.id);
+            self.is_last = !is_full(&self.waiting);
+            if let Some(last) = self.waiting.last() {
+                self.after.clone_from(&last.id);
+            }
             self.waiting.reverse();
         }
         let mut left = PAGE;
@@ -57,7 +61,7 @@ impl Walk for Chains {
                 self.folding = Some(fold);
             }
         }
-        Ok(true)
+        Ok(!self.is_last || !self.waiting.is_empty() || self.folding.is_some())
     }
 }
 

@@ -8,7 +8,7 @@ use emporium_database::prelude::*;
 use emporium_kernel::Timestamp;
 use emporium_wallet_api::HoldState;
 
-use super::{PAGE, Report, Walk};
+use super::{PAGE, Report, Walk, is_full};
 use crate::Done;
 use crate::hold::read_state;
 use crate::schema::{hold, resolution, transfer};
@@ -68,7 +68,7 @@ impl Walk for Holds {
                 format!("held although its time was over at {:?}", row.expires_at.map(Timestamp::from_micros))
             });
         }
-        Ok(true)
+        Ok(is_full(&rows))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use emporium_database::Db;
 use emporium_database::prelude::*;
 
-use super::{PAGE, Report, Walk};
+use super::{PAGE, Report, Walk, is_full};
 use crate::Done;
 use crate::schema::{account, entry, resolution, transfer};
 use crate::stored::Word;
@@ -47,11 +47,9 @@ impl Walk for Transfers {
             .order(transfer::id)
             .limit(PAGE)
             .load(db)?;
-        let Some(last) = rows.last() else {
-            self.compare(report);
-            return Ok(false);
-        };
-        self.after.clone_from(&last.id);
+        if let Some(last) = rows.last() {
+            self.after.clone_from(&last.id);
+        }
         report.looked_at(rows.len());
         let mut entries = entries(db, &rows)?;
         let resolutions = resolutions(db, &rows)?;
@@ -66,7 +64,10 @@ impl Walk for Transfers {
                 });
             }
         }
-        Ok(true)
+        if !is_full(&rows) {
+            self.compare(report);
+        }
+        Ok(is_full(&rows))
     }
 }
 
