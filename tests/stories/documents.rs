@@ -177,7 +177,8 @@ async fn health_and_metrics_are_on_the_management_listener_alone() {
     assert!(management("/actuator/health").await.contains("wallet_db"));
     let metrics = management("/actuator/prometheus").await;
     let asked = r#"emporium_contract_calls_total{contract="Auth",method="is_revoked",outcome="answered"}"#;
-    for name in ["http_requests_total", "emporium_writer_commits_total", asked, r#"method="_OTHER""#] {
+    let proved = r#"emporium_proofs_total{module="wallet",outcome="wrong"} 0"#;
+    for name in ["http_requests_total", "emporium_writer_commits_total", asked, proved, r#"method="_OTHER""#] {
         assert!(metrics.contains(name), "{name} is missing: {metrics}");
     }
     assert!(!metrics.contains("BREW"), "{metrics}");
