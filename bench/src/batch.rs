@@ -1,4 +1,4 @@
-//! A fixed number of requests, each sent until it is done or refused for good, over some connections at a time.
+//! A fixed number of requests over some connections at a time.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -30,16 +30,23 @@ pub struct Batch {
 struct State<'a> {
     requests: &'a [Vec<u8>],
     next: Cell<usize>,
+    patient: bool,
     came_back: Cell<u64>,
     tally: RefCell<Tally>,
     bodies: RefCell<Vec<Vec<u8>>>,
 }
 
-/// Sends all of them; each connection takes the next one when it was answered. Connecting is not timed.
+/// Sends all of them; each connection takes the next one when it was answered. Who is told to come back does so.
 pub fn send(address: SocketAddr, requests: &[Vec<u8>], connections: usize) -> anyhow::Result<Batch> {
+    run(address, requests, connections, true)
+}
+
+/// Sends all of them. Connecting is not timed.
+fn run(address: SocketAddr, requests: &[Vec<u8>], connections: usize, patient: bool) -> anyhow::Result<Batch> {
     let state = State {
         requests,
         next: Cell::new(0),
+        patient,
         came_back: Cell::new(0),
         tally: RefCell::new(Tally::new()?),
         bodies: RefCell::new(vec![Vec::new(); requests.len()]),
@@ -58,9 +65,9 @@ pub fn send(address: SocketAddr, requests: &[Vec<u8>], connections: usize) -> an
     Ok(Batch { tally: state.tally.into_inner(), came_back, bodies: state.bodies.into_inner(), took })
 }
 
-/// The same where every answer must be a success: what a load needs before it can begin.
+/// Sends each once, and every answer must be a success: what a load needs before it can begin.
 pub fn seed(address: SocketAddr, requests: &[Vec<u8>], connections: usize) -> anyhow::Result<Vec<Vec<u8>>> {
-    let batch = send(address, requests, connections)?;
+    let batch = run(address, requests, connections, false)?;
     if batch.tally.good.len() != requests.len() as u64 {
         let refusal = batch.bodies.iter().find(|body| body.starts_with(b"{\"type\""));
         let refusal = refusal.map(|body| String::from_utf8_lossy(body).into_owned()).unwrap_or_default();
@@ -81,11 +88,11 @@ async fn work(mut client: Client, state: &State<'_>) {
     }
 }
 
-/// Asks until nobody says any more to come back.
+/// Asks, and if need be until nobody says any more to come back.
 async fn ask(client: &mut Client, request: &[u8], state: &State<'_>) -> std::io::Result<u16> {
     loop {
         let status = client.ask(request).await?;
-        if !matches!(status, 429 | 503) {
+        if !state.patient || !matches!(status, 429 | 503) {
             return Ok(status);
         }
         state.came_back.set(state.came_back.get() + 1);

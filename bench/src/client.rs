@@ -61,8 +61,12 @@ impl Client {
 
     /// The connection, or a new one where the server has given it up.
     async fn connection(&mut self) -> Result<TcpStream> {
-        if let Some(stream) = self.stream.take_if(|stream| is_idle(stream)) {
-            return Ok(stream);
+        if let Some(stream) = self.stream.take() {
+            match stream.try_read(&mut [0]) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(stream),
+                Ok(0) | Err(_) => {}
+                Ok(_) => return Err(Error::new(ErrorKind::InvalidData, "something came that nobody asked for")),
+            }
         }
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
@@ -122,11 +126,6 @@ impl Client {
             to += size;
         }
     }
-}
-
-/// Whether nothing came since the last answer, not even the end.
-fn is_idle(stream: &TcpStream) -> bool {
-    stream.try_read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 /// The head of an answer, when all of it is there. One that sends the client away must say when to come back.

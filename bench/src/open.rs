@@ -47,7 +47,7 @@ pub struct Opened {
     pub ended: Instant,
     /// Arrivals.
     pub offered: u64,
-    /// Arrivals that found no free connection in time; they count as failures of nobody.
+    /// Arrivals that found no free connection in time; they are in no second's count.
     pub unsent: u64,
     /// Connections that were needed.
     pub connections: u64,

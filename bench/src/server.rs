@@ -107,19 +107,20 @@ impl Server {
 
     /// What its writers have committed since it started.
     pub fn commits(&self) -> anyhow::Result<Commits> {
-        let commits = self.counted("emporium_writer_commits_total")?;
-        Ok(Commits { commits, jobs: self.counted("emporium_writer_jobs_total")? })
+        let commits = self.counted("emporium_writer_commits_total{")?;
+        Ok(Commits { commits, jobs: self.counted("emporium_writer_jobs_total{")? })
     }
 
-    /// Modules whose books it has proved since it started, each as often as it was.
-    pub fn proofs(&self) -> anyhow::Result<u64> {
-        self.counted("emporium_proofs_total")
+    /// Whether it has found that stock, money and orders are right since it started.
+    pub fn is_proved(&self) -> anyhow::Result<bool> {
+        let right = |module| self.counted(&format!(r#"emporium_proofs_total{{module="{module}",outcome="right"}}"#));
+        Ok(right("inventory")? > 0 && right("wallet")? > 0 && right("shop")? > 0)
     }
 
-    /// A counter, added up over its labels.
-    fn counted(&self, name: &str) -> anyhow::Result<u64> {
-        let (text, name) = (fetch(self.management, "/metrics")?, format!("{name}{{"));
-        let lines = text.lines().filter(|line| line.starts_with(&name));
+    /// A counter, added up over the labels that it may have beside these.
+    fn counted(&self, start: &str) -> anyhow::Result<u64> {
+        let text = fetch(self.management, "/metrics")?;
+        let lines = text.lines().filter(|line| line.starts_with(start));
         Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
     }
 

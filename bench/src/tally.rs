@@ -55,11 +55,6 @@ impl Tally {
         Ok(())
     }
 
-    /// How many requests there were.
-    pub fn arrivals(&self) -> u64 {
-        self.statuses.values().sum::<u64>() + self.failed
-    }
-
     /// How many answers had this status.
     pub fn of(&self, status: u16) -> u64 {
         self.statuses.get(&status).copied().unwrap_or(0)
