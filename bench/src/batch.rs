@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::tally::Tally;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long who is told to come back (429, 503) waits: what `Retry-After` says.
+/// How long who is told to come back (429, 503) waits; the shop says a second.
 const COMES_BACK: Duration = Duration::from_secs(1);
 
 /// What came of a batch.

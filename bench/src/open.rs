@@ -85,7 +85,7 @@ struct Schedule {
 }
 
 impl Open<'_> {
-    /// Runs it. The first arrival is due when both threads wait for it.
+    /// Runs it. The first arrival is due after a second.
     pub fn run(&self) -> anyhow::Result<Opened> {
         let begins = Instant::now() + Duration::from_secs(1);
         let parts: Vec<anyhow::Result<Opened>> = std::thread::scope(|scope| {

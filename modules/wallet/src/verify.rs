@@ -40,7 +40,7 @@ impl Report {
     }
 }
 
-/// A check that goes through a table, to where it ended when it was there: who followed what is added meanwhile might never end.
+/// A check that goes through a table until it has caught up: until a page is not full.
 trait Walk: Send + 'static {
     /// Looks at the next rows; `false` at the end.
     fn page(&mut self, db: &mut Db, report: &mut Report) -> Done<bool>;

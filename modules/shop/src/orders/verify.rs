@@ -31,7 +31,8 @@ struct Neighbours {
 }
 
 impl Shop {
-    /// Checks every order that was placed until now against itself, its stock and its money.
+    /// Checks every order that was placed until now, and a few of those placed meanwhile, against itself, its stock and its
+    /// money.
     pub async fn verify(&self, call: &Call) -> Result<Audit, ShopError> {
         let (mut audit, mut after, now) = (Audit::default(), String::new(), self.clock.now());
         loop {
