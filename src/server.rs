@@ -138,7 +138,8 @@ impl Server {
                 .configure(|app| routes.mount(app))
                 .default_service(web::to(edge::not_found))
         });
-        let server = server.keep_alive(Duration::from_secs(self.settings.general.keep_alive_secs.into()));
+        let patience = Duration::from_secs(self.settings.general.keep_alive_secs.into());
+        let server = server.keep_alive(patience).client_request_timeout(patience);
         let server = server.workers(self.workers()).disable_signals().shutdown_timeout(DRAIN_SECS);
         Ok(server.listen(self.public.try_clone()?)?.run())
     }
@@ -161,7 +162,7 @@ impl Server {
                 .default_service(web::to(edge::not_found))
         });
         let workers = if self.modules.is_called() { self.workers() } else { 1 };
-        let server = server.keep_alive(KEEP_ALIVE).workers(workers).disable_signals().shutdown_timeout(5);
+        let server = server.keep_alive(KEEP_ALIVE).client_request_timeout(KEEP_ALIVE).workers(workers).disable_signals().shutdown_timeout(5);
         Ok(server.listen(self.management.try_clone()?)?.run())
     }
 }

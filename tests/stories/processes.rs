@@ -1,6 +1,7 @@
 //! How a process starts and stops.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -161,10 +162,37 @@ async fn it_stops_when_told_to_though_nobody_reads_what_it_says_and_connections_
         let live = format!("{}/health/live", told[address].as_str().expect("an address"));
         client.get(live).send().await.expect("answers");
     }
+    // Clients open some to have them at hand.
+    let _unused = connected(told["public"].as_str().expect("an address"));
     assert!(Command::new("kill").args(["-TERM", &shop.id().to_string()]).status().expect("kill").success());
     let ended = tokio::task::spawn_blocking(move || shop.wait());
     let ended = tokio::time::timeout(std::time::Duration::from_secs(8), ended).await.expect("ends by itself");
     assert!(ended.expect("joins").expect("waits").success());
+}
+
+fn connected(url: &str) -> TcpStream {
+    TcpStream::connect(url.trim_start_matches("http://")).expect("connects")
+}
+
+/// What a server says until it closes the connection.
+fn rest(mut connection: TcpStream) -> String {
+    let mut said = String::new();
+    connection.read_to_string(&mut said).expect("reads");
+    said
+}
+
+#[tokio::test]
+async fn a_connection_may_wait_as_long_for_its_first_request_as_for_another() {
+    let shop = Deployment::start_with(Shape::OnSqlite, &[("EMPORIUM_KEEP_ALIVE_SECS", "1".to_owned())]);
+    let unused = connected(&shop.holder_of("shop").public);
+    // Two that are used wait one after the other, each for so long, and end later than it.
+    for _ in 0..2 {
+        let mut used = connected(&shop.holder_of("shop").public);
+        used.write_all(b"GET /v1/products HTTP/1.1\r\nHost: shop\r\n\r\n").expect("sends");
+        assert!(rest(used).starts_with("HTTP/1.1 200"));
+    }
+    unused.set_nonblocking(true).expect("does not block");
+    assert!(rest(unused).starts_with("HTTP/1.1 408"));
 }
 
 #[test]
