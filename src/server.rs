@@ -162,7 +162,12 @@ impl Server {
                 .default_service(web::to(edge::not_found))
         });
         let workers = if self.modules.is_called() { self.workers() } else { 1 };
-        let server = server.keep_alive(KEEP_ALIVE).client_request_timeout(KEEP_ALIVE).workers(workers).disable_signals().shutdown_timeout(5);
+        let server = server
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(KEEP_ALIVE)
+            .workers(workers)
+            .disable_signals()
+            .shutdown_timeout(5);
         Ok(server.listen(self.management.try_clone()?)?.run())
     }
 }
