@@ -20,6 +20,7 @@ pub mod scan;
 mod schema;
 mod sqlite;
 mod statement;
+pub mod walk;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

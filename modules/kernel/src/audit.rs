@@ -29,9 +29,27 @@ impl Audit {
         self.findings.is_empty()
     }
 
-    /// Notes a broken invariant.
+    /// Counts rows that were looked at.
+    pub fn looked_at(&mut self, rows: usize) {
+        self.checked += i64::try_from(rows).unwrap_or(i64::MAX);
+    }
+
+    /// Notes a broken invariant, unless another row that breaks it came before.
     pub fn find(&mut self, invariant: &str, subject: impl Into<String>, detail: impl Into<String>) {
-        let finding = Finding { invariant: invariant.to_owned(), subject: subject.into(), detail: detail.into() };
-        self.findings.push(finding);
+        if !self.names(invariant) {
+            let finding = Finding { invariant: invariant.to_owned(), subject: subject.into(), detail: detail.into() };
+            self.findings.push(finding);
+        }
+    }
+
+    /// Notes an invariant that does not hold.
+    pub fn check(&mut self, holds: bool, invariant: &str, subject: &str, detail: impl FnOnce() -> String) {
+        if !holds && !self.names(invariant) {
+            self.find(invariant, subject, detail());
+        }
+    }
+
+    fn names(&self, invariant: &str) -> bool {
+        self.findings.iter().any(|finding| finding.invariant == invariant)
     }
 }

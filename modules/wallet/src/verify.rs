@@ -8,67 +8,66 @@ mod chains;
 mod holds;
 mod transfers;
 
-use emporium_database::{Database, Db};
+use emporium_database::Database;
+use emporium_database::walk::walk;
 use emporium_kernel::{Audit, Timestamp};
 use emporium_wallet_api::WalletError;
-
-use crate::Done;
 
 /// Rows that are looked at in one read.
 const PAGE: i64 = 500;
 
-/// What was found so far.
-#[derive(Debug, Default)]
-struct Report(Audit);
-
-impl Report {
-    fn looked_at(&mut self, rows: usize) {
-        self.0.checked += i64::try_from(rows).unwrap_or(i64::MAX);
-    }
-
-    /// Notes a broken invariant unless another row that breaks it came before.
-    fn find(&mut self, invariant: &str, subject: &str, detail: impl FnOnce() -> String) {
-        if !self.0.findings.iter().any(|finding| finding.invariant == invariant) {
-            self.0.find(invariant, subject, detail());
-        }
-    }
-
-    fn check(&mut self, holds: bool, invariant: &str, subject: &str, detail: impl FnOnce() -> String) {
-        if !holds {
-            self.find(invariant, subject, detail);
-        }
-    }
-}
-
-/// A check that goes through a table until it has caught up: until a page is not full.
-trait Walk: Send + 'static {
-    /// Looks at the next rows; `false` at the end.
-    fn page(&mut self, db: &mut Db, report: &mut Report) -> Done<bool>;
-}
-
-/// Whether more rows may follow these.
-fn is_full<T>(page: &[T]) -> bool {
-    i64::try_from(page.len()).is_ok_and(|rows| rows == PAGE)
-}
-
 pub(crate) async fn verify(database: &Database, now: Timestamp) -> Result<Audit, WalletError> {
-    let report = database.read(accounts::sums).await?;
-    let report = walk(database, accounts::Counters::default(), report).await?;
-    let report = walk(database, chains::Chains::default(), report).await?;
-    let report = walk(database, transfers::Transfers::default(), report).await?;
-    Ok(walk(database, holds::Holds::new(now), report).await?.0)
+    let audit = database.read(accounts::sums).await?;
+    let audit = walk(database, accounts::Counters::default(), audit).await?;
+    let audit = walk(database, chains::Chains::default(), audit).await?;
+    let audit = walk(database, transfers::Transfers::default(), audit).await?;
+    walk(database, holds::Holds::new(now), audit).await
 }
 
-async fn walk(database: &Database, mut walk: impl Walk, mut report: Report) -> Result<Report, WalletError> {
-    loop {
-        let read = database.read_aside(move |db| {
-            let more = walk.page(db, &mut report)?;
-            Ok((more, walk, report))
-        });
-        let more;
-        (more, walk, report) = read.await?;
-        if !more {
-            return Ok(report);
-        }
+#[cfg(test)]
+#[path = "../../../tests/support/beside.rs"]
+mod beside;
+
+#[cfg(test)]
+mod tests {
+    use super::beside::{beside, thousand};
+    use super::*;
+    use crate::MIGRATIONS;
+
+    /// Accounts of which nothing is known yet, behind all others.
+    fn accounts(number: u32) -> String {
+        let account = "printf('acc_9%025d', n), 'user', printf('usr_%026d', n), 'USD', 0, 0, 0, 0, 0, 0, 0";
+        thousand(number, "account", account)
+    }
+
+    /// Transfers that were refused, and others that make a hold.
+    fn transfers(number: u32) -> String {
+        let transfer = |id: &str, kind: &str, outcome: &str| {
+            let columns = "'acc_1', null, 1, 'USD', null, 'order', null, null";
+            thousand(
+                number,
+                "transfer",
+                &format!("printf('{id}%026d', n), '{kind}', {columns}, {outcome}, 'system', 0"),
+            )
+        };
+        transfer("trf_", "post", "'refused', '{}'") + &transfer("hld_", "hold", "'posted', null")
+    }
+
+    /// Holds that were given free before they came.
+    fn tombstones(number: u32) -> String {
+        let tombstone = "printf('hld_%026d', n), 'acc_1', null, 0, 'USD', 'tombstone', 'order', '', null, '', null, 0";
+        thousand(number, "hold", tombstone)
+    }
+
+    #[actix_web::test]
+    async fn a_proof_looks_at_what_there_was_when_it_began() {
+        let found = |audit: Audit| {
+            assert!(audit.is_clean(), "{audit:?}");
+            audit.checked
+        };
+        assert_eq!(found(beside(MIGRATIONS, accounts, accounts::Counters::default()).await), 1_000);
+        assert_eq!(found(beside(MIGRATIONS, accounts, chains::Chains::default()).await), 0, "there are no entries");
+        assert_eq!(found(beside(MIGRATIONS, transfers, transfers::Transfers::default()).await), 2_000);
+        assert_eq!(found(beside(MIGRATIONS, tombstones, holds::Holds::new(Timestamp::from_micros(0))).await), 1_000);
     }
 }

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Bank, call, hold_id, id, supplier, usd_json};
+use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use emporium_wallet::MIGRATIONS;
 use emporium_wallet_api::{Payee, Wallet};
@@ -109,7 +110,7 @@ async fn the_database_itself_refuses_what_must_not_be() {
         "update deposit set state = 'confirmed'; insert into deposit values ('d', 'u', 1, 'USD', 'confirmed', null, \
          null, 'x', 1, 1)",
     ] {
-        let refused = diesel::connection::SimpleConnection::batch_execute(&mut db, sql);
+        let refused = db.batch_execute(sql);
         assert!(refused.is_err(), "{sql}");
     }
     bank.prove().await;

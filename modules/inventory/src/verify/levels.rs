@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use emporium_database::Db;
 use emporium_database::prelude::*;
-use emporium_database::{Database, Db};
+use emporium_database::walk::{Span, Walk, is_full};
 use emporium_inventory_api::{InventoryError, ReservationState};
 use emporium_kernel::Audit;
 
-use super::note;
 use crate::error::Done;
 use crate::levels::MOST;
 use crate::reservations::name;
@@ -18,13 +18,32 @@ const ROWS: i64 = 500;
 /// SKU and location.
 type Key = (String, String);
 
-pub(super) async fn check(database: &Database, mut audit: Audit) -> Result<Audit, InventoryError> {
-    audit = database.read_aside(move |db| held_nowhere(db, audit)).await?;
-    let mut after = Some((String::new(), String::new()));
-    while let Some(key) = after {
-        (audit, after) = database.read_aside(move |db| chunk(db, audit, key)).await?;
+/// What must hold of each level.
+#[derive(Debug, Default)]
+pub(super) struct Levels {
+    keys: Span<Key>,
+}
+
+impl Walk for Levels {
+    type Error = InventoryError;
+
+    fn begin(&mut self, db: &mut Db) -> Done<()> {
+        let keys = level::table.select((level::sku, level::location));
+        self.keys = Span::up_to(keys.order((level::sku.desc(), level::location.desc())).first(db).optional()?);
+        Ok(())
     }
-    Ok(audit)
+
+    fn page(&mut self, db: &mut Db, audit: &mut Audit) -> Done<bool> {
+        let rows = rows(db, &self.keys)?;
+        let Some(last) = rows.last() else { return Ok(false) };
+        self.keys.after = last.key();
+        audit.looked_at(rows.len());
+        let held = held(db, &rows)?;
+        for row in &rows {
+            check_row(audit, row, held.get(&row.key()).copied().unwrap_or(0));
+        }
+        Ok(is_full(&rows, ROWS))
+    }
 }
 
 #[derive(Queryable)]
@@ -39,21 +58,14 @@ struct Row {
     last: Option<(i64, i64)>,
 }
 
-fn chunk(db: &mut Db, mut audit: Audit, after: Key) -> Done<(Audit, Option<Key>)> {
-    let rows = rows(db, after)?;
-    let held = held(db, &rows)?;
-    let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == ROWS);
-    let mut last = None;
-    for row in rows {
-        audit.checked += 1;
-        let key = (row.sku.clone(), row.location.clone());
-        check_row(&mut audit, &row, held.get(&key).copied().unwrap_or(0));
-        last = Some(key);
+impl Row {
+    fn key(&self) -> Key {
+        (self.sku.clone(), self.location.clone())
     }
-    Ok((audit, last.filter(|_| full)))
 }
 
-fn rows(db: &mut Db, (sku, place): Key) -> Done<Vec<Row>> {
+fn rows(db: &mut Db, keys: &Span<Key>) -> Done<Vec<Row>> {
+    let ((sku, place), (last_sku, last_place)) = (keys.after.clone(), keys.until.clone());
     let its_last = movement::sku
         .eq(level::sku)
         .and(movement::location.eq(level::location))
@@ -63,6 +75,7 @@ fn rows(db: &mut Db, (sku, place): Key) -> Done<Vec<Row>> {
         .left_join(location::table.on(location::id.eq(level::location)))
         .left_join(movement::table.on(its_last))
         .filter(level::sku.ge(sku.clone()).and(level::sku.gt(sku).or(level::location.gt(place))))
+        .filter(level::sku.le(last_sku.clone()).and(level::sku.lt(last_sku).or(level::location.le(last_place))))
         .select((
             level::sku,
             level::location,
@@ -99,28 +112,29 @@ fn check_row(audit: &mut Audit, row: &Row, held: i64) {
     let subject = || format!("{} at {}", row.sku, row.location);
     let quantities = format!("on hand {}, reserved {}", row.on_hand, row.reserved);
     if !(0 <= row.reserved && row.reserved <= row.on_hand && row.on_hand <= MOST) {
-        note(audit, "reserved_is_within_on_hand", subject(), quantities.clone());
+        audit.find("reserved_is_within_on_hand", subject(), quantities.clone());
     }
     if held != row.reserved {
         let detail = format!("reserved {}, reservations in force hold {held}", row.reserved);
-        note(audit, "reserved_is_sum_of_reservations", subject(), detail);
+        audit.find("reserved_is_sum_of_reservations", subject(), detail);
     }
     if row.registered.is_none() {
-        note(audit, "level_has_its_sku", subject(), "the SKU is not registered");
+        audit.find("level_has_its_sku", subject(), "the SKU is not registered");
     }
     if row.place.is_none() {
-        note(audit, "level_has_its_location", subject(), "there is no such location");
+        audit.find("level_has_its_location", subject(), "there is no such location");
     }
     // A level that never changed has no movement and nothing in it.
     let last = if row.version == 0 { Some((0, 0)) } else { row.last };
     if last != Some((row.on_hand, row.reserved)) {
         let last = last.map_or("missing".to_owned(), |(on_hand, reserved)| format!("{on_hand} and {reserved}"));
-        note(audit, "level_is_result_of_last_movement", subject(), format!("{quantities}; the last movement: {last}"));
+        audit.find("level_is_result_of_last_movement", subject(), format!("{quantities}; the last movement: {last}"));
     }
 }
 
 /// Reservations in force whose level does not even exist.
-fn held_nowhere(db: &mut Db, mut audit: Audit) -> Done<Audit> {
+pub(super) fn held_nowhere(db: &mut Db) -> Done<Audit> {
+    let mut audit = Audit::default();
     let its_level = level::sku.eq(reservation_line::sku).and(level::location.eq(reservation_line::location));
     let lost: Option<(String, i64)> = reservation_line::table
         .inner_join(reservation::table)
@@ -131,7 +145,7 @@ fn held_nowhere(db: &mut Db, mut audit: Audit) -> Done<Audit> {
         .optional()?;
     if let Some((sku, quantity)) = lost {
         let detail = format!("there is no level, reservations in force hold {quantity}");
-        note(&mut audit, "reserved_is_sum_of_reservations", sku, detail);
+        audit.find("reserved_is_sum_of_reservations", sku, detail);
     }
     Ok(audit)
 }

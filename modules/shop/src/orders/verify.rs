@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::{count_star, max};
 use emporium_database::Db;
 use emporium_database::prelude::*;
+use emporium_database::walk::{Span, is_full};
 use emporium_inventory_api::{AskReservations, ReservationState};
 use emporium_kernel::{Audit, Call, Timestamp};
 use emporium_wallet_api::{AskHolds, HoldState, HoldStatus};
@@ -31,28 +33,26 @@ struct Neighbours {
 }
 
 impl Shop {
-    /// Checks every order that was placed until now, and a few of those placed meanwhile, against itself, its stock and its
-    /// money.
+    /// Checks every order that there is when it begins against itself, its stock and its money.
     pub async fn verify(&self, call: &Call) -> Result<Audit, ShopError> {
-        let (mut audit, mut after, now) = (Audit::default(), String::new(), self.clock.now());
+        let (mut audit, now) = (Audit::default(), self.clock.now());
+        let mut ids = self.database.read_aside(all).await?;
         loop {
-            let from = after.clone();
-            let chunk = self.database.read_aside(move |db| chunk(db, &from)).await?;
+            let next = ids.clone();
+            let chunk = self.database.read_aside(move |db| chunk(db, &next)).await?;
             let Some(last) = chunk.orders.last() else { return Ok(audit) };
-            // Who followed what is placed meanwhile might never end.
-            let is_last = !is_full(&chunk.orders) || Timestamp::from_micros(last.row.created_at) > now;
-            after.clone_from(&last.row.id);
+            ids.after.clone_from(&last.row.id);
+            audit.looked_at(chunk.orders.len());
             let ask = async |call: Call| self.ask_neighbours(&call, &chunk.orders).await;
             let neighbours = patiently(call, ask).await?;
             for order in &chunk.orders {
-                audit.checked += 1;
                 check_itself(&mut audit, order, &chunk.events, now);
                 if order.row.step == Step::Done.name() {
                     check_stock(&mut audit, order, &neighbours);
                     check_money(&mut audit, order, &neighbours);
                 }
             }
-            if is_last {
+            if !is_full(&chunk.orders, CHUNK) {
                 return Ok(audit);
             }
         }
@@ -70,18 +70,19 @@ impl Shop {
     }
 }
 
-/// Whether more orders may follow these.
-fn is_full(orders: &[Placing]) -> bool {
-    i64::try_from(orders.len()).is_ok_and(|orders| orders == CHUNK)
+/// All orders there are. Who followed what is placed meanwhile might never end.
+fn all(db: &mut Db) -> Done<Span<String>> {
+    Ok(Span::up_to(orders::table.select(max(orders::id)).first(db)?))
 }
 
-fn chunk(db: &mut Db, after: &str) -> Done<Chunk> {
-    let rows: Vec<OrderRow> = orders::table.filter(orders::id.gt(after)).order(orders::id).limit(CHUNK).load(db)?;
+fn chunk(db: &mut Db, ids: &Span<String>) -> Done<Chunk> {
+    let next = orders::id.gt(&ids.after).and(orders::id.le(&ids.until));
+    let rows: Vec<OrderRow> = orders::table.filter(next).order(orders::id).limit(CHUNK).load(db)?;
     let ids: Vec<&String> = rows.iter().map(|row| &row.id).collect();
     let counted: Vec<(String, i64)> = order_event::table
         .filter(order_event::order_id.eq_any(ids))
         .group_by(order_event::order_id)
-        .select((order_event::order_id, diesel::dsl::count_star()))
+        .select((order_event::order_id, count_star()))
         .load(db)?;
     Ok(Chunk { orders: with_lines(db, rows)?, events: counted.into_iter().collect() })
 }

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use diesel::dsl::max;
 use emporium_database::Db;
 use emporium_database::prelude::*;
-use emporium_kernel::Timestamp;
-use emporium_wallet_api::HoldState;
+use emporium_database::walk::{Span, Walk, is_full};
+use emporium_kernel::{Audit, Timestamp};
+use emporium_wallet_api::{HoldState, WalletError};
 
-use super::{PAGE, Report, Walk, is_full};
+use super::PAGE;
 use crate::Done;
 use crate::hold::read_state;
 use crate::schema::{hold, resolution, transfer};
@@ -21,13 +23,13 @@ const GRACE: Duration = Duration::from_secs(120);
 /// `hold_resolves_once`, `hold_has_its_transfer`, `hold_not_overdue`.
 #[derive(Debug)]
 pub(super) struct Holds {
-    after: String,
+    ids: Span<String>,
     now: Timestamp,
 }
 
 impl Holds {
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { after: String::new(), now }
+        Self { ids: Span::default(), now }
     }
 }
 
@@ -49,30 +51,41 @@ struct Step {
 }
 
 impl Walk for Holds {
-    fn page(&mut self, db: &mut Db, report: &mut Report) -> Done<bool> {
-        let rows: Vec<Row> =
-            hold::table.filter(hold::id.gt(&self.after)).select(Row::columns()).order(hold::id).limit(PAGE).load(db)?;
+    type Error = WalletError;
+
+    fn begin(&mut self, db: &mut Db) -> Done<()> {
+        self.ids = Span::up_to(hold::table.select(max(hold::id)).first(db)?);
+        Ok(())
+    }
+
+    fn page(&mut self, db: &mut Db, audit: &mut Audit) -> Done<bool> {
+        let rows: Vec<Row> = hold::table
+            .filter(hold::id.gt(&self.ids.after).and(hold::id.le(&self.ids.until)))
+            .select(Row::columns())
+            .order(hold::id)
+            .limit(PAGE)
+            .load(db)?;
         let Some(last) = rows.last() else { return Ok(false) };
-        self.after.clone_from(&last.id);
-        report.looked_at(rows.len());
+        self.ids.after.clone_from(&last.id);
+        audit.looked_at(rows.len());
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let (made, mut ended, resolutions) = (made(db, &ids)?, ended(db, &ids)?, resolutions(db, &ids)?);
         for row in &rows {
             let state = read_state(&row.state)?;
             let ended = ended.remove(&row.id).unwrap_or_default();
-            check_end(row, state, &ended, resolutions.get(&row.id), report);
+            check_end(row, state, &ended, resolutions.get(&row.id), audit);
             let as_made = made.get(&row.id) == Some(&row.amount) || state == HoldState::Tombstone;
-            report.check(as_made, "hold_has_its_transfer", &row.id, || format!("{:?} was written", made.get(&row.id)));
+            audit.check(as_made, "hold_has_its_transfer", &row.id, || format!("{:?} was written", made.get(&row.id)));
             let over = row.expires_at.is_some_and(|at| Timestamp::from_micros(at).plus(GRACE) < self.now);
-            report.check(!over || state != HoldState::Held, "hold_not_overdue", &row.id, || {
+            audit.check(!over || state != HoldState::Held, "hold_not_overdue", &row.id, || {
                 format!("held although its time was over at {:?}", row.expires_at.map(Timestamp::from_micros))
             });
         }
-        Ok(is_full(&rows))
+        Ok(is_full(&rows, PAGE))
     }
 }
 
-fn check_end(row: &Row, state: HoldState, ended: &[Step], resolution: Option<&String>, report: &mut Report) {
+fn check_end(row: &Row, state: HoldState, ended: &[Step], resolution: Option<&String>, audit: &mut Audit) {
     let kind = match state {
         HoldState::Captured => Some(Kind::Capture),
         HoldState::Voided => Some(Kind::Void),
@@ -84,7 +97,7 @@ fn check_end(row: &Row, state: HoldState, ended: &[Step], resolution: Option<&St
         (Some(kind), [step]) => step.kind == kind.text() && step.amount == row.amount && resolution == Some(&step.id),
         _ => false,
     };
-    report.check(as_said, "hold_resolves_once", &row.id, || {
+    audit.check(as_said, "hold_resolves_once", &row.id, || {
         format!("{} of {}, ended by {ended:?}, resolution {resolution:?}", row.state, row.amount)
     });
 }

@@ -2,19 +2,27 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use diesel::dsl::max;
 use emporium_database::Db;
 use emporium_database::prelude::*;
+use emporium_database::walk::{Span, Walk, is_full};
+use emporium_kernel::Audit;
+use emporium_wallet_api::WalletError;
 
-use super::{PAGE, Report, Walk, is_full};
+use super::PAGE;
 use crate::Done;
 use crate::schema::{account, entry, resolution, transfer};
 use crate::stored::Word;
 use crate::transfer::{Kind, Side};
 
+/// Transfers that make a hold have its id; the ids of all others begin with this, and are behind those, whatever the time.
+const OTHERS: &str = "trf_";
+
 /// `transfer_is_balanced`, `refused_has_no_entries`, `hold_resolves_once`, and `debits_equal_credits` over entries.
 #[derive(Debug, Default)]
 pub(super) struct Transfers {
-    after: String,
+    /// The ids to walk along, one span after the other from the last.
+    parts: Vec<Span<String>>,
     sums: BTreeMap<String, (i128, i128)>,
 }
 
@@ -40,34 +48,45 @@ struct Entry {
 }
 
 impl Walk for Transfers {
-    fn page(&mut self, db: &mut Db, report: &mut Report) -> Done<bool> {
+    type Error = WalletError;
+
+    fn begin(&mut self, db: &mut Db) -> Done<()> {
+        let ids = transfer::table.select(max(transfer::id));
+        let of_holds = Span::up_to(ids.filter(transfer::id.lt(OTHERS)).first(db)?);
+        self.parts = vec![of_holds, Span { after: OTHERS.to_owned(), ..Span::up_to(ids.first(db)?) }];
+        Ok(())
+    }
+
+    fn page(&mut self, db: &mut Db, audit: &mut Audit) -> Done<bool> {
+        let Some(mut part) = self.parts.pop() else {
+            self.compare(audit);
+            return Ok(false);
+        };
         let rows: Vec<Row> = transfer::table
-            .filter(transfer::id.gt(&self.after))
+            .filter(transfer::id.gt(&part.after).and(transfer::id.le(&part.until)))
             .select(Row::columns())
             .order(transfer::id)
             .limit(PAGE)
             .load(db)?;
-        if let Some(last) = rows.last() {
-            self.after.clone_from(&last.id);
+        if let Some(last) = rows.last().filter(|_| is_full(&rows, PAGE)) {
+            part.after.clone_from(&last.id);
+            self.parts.push(part);
         }
-        report.looked_at(rows.len());
+        audit.looked_at(rows.len());
         let mut entries = entries(db, &rows)?;
         let resolutions = resolutions(db, &rows)?;
         for row in &rows {
             let own = entries.remove(&row.id).unwrap_or_default();
             self.add(&own);
-            check(row, &own, report);
+            check(row, &own, audit);
             if let Some(pending) = &row.pending_id {
                 let noted = resolutions.get(pending) == Some(&row.id);
-                report.check(noted, "hold_resolves_once", pending, || {
+                audit.check(noted, "hold_resolves_once", pending, || {
                     format!("{} resolves it, which its resolution does not say", row.id)
                 });
             }
         }
-        if !is_full(&rows) {
-            self.compare(report);
-        }
-        Ok(is_full(&rows))
+        Ok(true)
     }
 }
 
@@ -80,19 +99,19 @@ impl Transfers {
         }
     }
 
-    fn compare(&self, report: &mut Report) {
+    fn compare(&self, audit: &mut Audit) {
         for (currency, (debits, credits)) in &self.sums {
-            report.check(debits == credits, "debits_equal_credits", currency, || {
+            audit.check(debits == credits, "debits_equal_credits", currency, || {
                 format!("entries: debits {debits}, credits {credits}")
             });
         }
     }
 }
 
-fn check(row: &Row, entries: &[Entry], report: &mut Report) {
+fn check(row: &Row, entries: &[Entry], audit: &mut Audit) {
     let moves = row.kind == Kind::Post.text() || row.kind == Kind::Capture.text();
     if !moves || row.outcome != "posted" {
-        report.check(entries.is_empty(), "refused_has_no_entries", &row.id, || {
+        audit.check(entries.is_empty(), "refused_has_no_entries", &row.id, || {
             format!("{} {} has {} entries", row.outcome, row.kind, entries.len())
         });
         return;
@@ -109,7 +128,7 @@ fn check(row: &Row, entries: &[Entry], report: &mut Report) {
         (Some(_), _) => false,
         (None, _) => row.kind == Kind::Capture.text(),
     };
-    report.check(balanced && currency && from && to, "transfer_is_balanced", &row.id, || {
+    audit.check(balanced && currency && from && to, "transfer_is_balanced", &row.id, || {
         format!("amount {amount}, debits {}, credits {}: {entries:?}", sum(&debits), sum(&credits))
     });
 }
