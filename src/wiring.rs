@@ -21,6 +21,7 @@ use actix_web::web;
 use anyhow::{Context, ensure};
 use emporium_database::Database;
 use emporium_kernel::{Admission, Audit, Authenticator, Call, Clock, FurtherCookie, Random, Remote, Routes};
+use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
 
 use crate::settings::{MODULES, Settings};
@@ -125,14 +126,9 @@ impl Modules {
         self.iter().map(|module| (module.kind().name, module.database()))
     }
 
-    /// Checks every invariant of what is held, each module with time of its own.
-    pub async fn verify(&self, name: &str) -> Vec<(&'static str, anyhow::Result<Audit>)> {
-        let mut audits = Vec::new();
-        for module in self.iter() {
-            let audit = module.verify(Call::internal(name)).await;
-            audits.extend(audit.map(|audit| (module.kind().name, audit)));
-        }
-        audits
+    /// For `name`, the proof of the books of each module that keeps some; its time begins when the iterator comes to it.
+    pub fn proofs<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'static str, Proof<'a>)> {
+        self.iter().filter_map(move |module| Some((module.kind().name, module.verify(Call::internal(name))?)))
     }
 
     /// Ends what would otherwise go on for ever, so that the listeners can stop.
@@ -145,6 +141,9 @@ impl Modules {
         self.databases().for_each(|(_, database)| database.close());
     }
 }
+
+/// A check of every invariant of a module's books.
+pub type Proof<'a> = LocalBoxFuture<'a, anyhow::Result<Audit>>;
 
 /// What every process needs of the section `[auth]`, whichever modules it holds.
 #[derive(Default, Deserialize)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 use crate::process::{Memory, Process};
@@ -107,26 +107,46 @@ impl Server {
 
     /// What its writers have committed since it started.
     pub fn commits(&self) -> anyhow::Result<Commits> {
-        let commits = self.counted("emporium_writer_commits_total{")?;
-        Ok(Commits { commits, jobs: self.counted("emporium_writer_jobs_total{")? })
+        let metrics = self.metrics()?;
+        let commits = metrics.counted("emporium_writer_commits_total{");
+        Ok(Commits { commits, jobs: metrics.counted("emporium_writer_jobs_total{") })
     }
 
-    /// Whether it has found that stock, money and orders are right since it started.
+    /// Whether it has found that stock, money and orders are right since it started. That they are not, or could not be
+    /// proved, is an error.
     pub fn is_proved(&self) -> anyhow::Result<bool> {
-        let right = |module| self.counted(&format!(r#"emporium_proofs_total{{module="{module}",outcome="right"}}"#));
-        Ok(right("inventory")? > 0 && right("wallet")? > 0 && right("shop")? > 0)
+        let metrics = self.metrics()?;
+        let proofs = |module, outcome| {
+            metrics.counted(&format!(r#"emporium_proofs_total{{module="{module}",outcome="{outcome}"}}"#))
+        };
+        for module in BOOKS {
+            ensure!(proofs(module, "wrong") == 0, "the books of {module} are wrong; its log says how");
+            ensure!(proofs(module, "failed") == 0, "the books of {module} could not be proved; its log says why");
+        }
+        Ok(BOOKS.iter().all(|module| proofs(module, "right") > 0))
     }
 
-    /// A counter, added up over the labels that it may have beside these.
-    fn counted(&self, start: &str) -> anyhow::Result<u64> {
-        let text = fetch(self.management, "/metrics")?;
-        let lines = text.lines().filter(|line| line.starts_with(start));
-        Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
+    fn metrics(&self) -> anyhow::Result<Metrics> {
+        Ok(Metrics(fetch(self.management, "/metrics")?))
     }
 
     /// Lets it finish and waits for its end.
     pub fn stop(self) -> anyhow::Result<()> {
         self.process.stop("TERM")
+    }
+}
+
+/// The modules that keep books.
+const BOOKS: [&str; 3] = ["inventory", "wallet", "shop"];
+
+/// What a process counts, at one moment.
+struct Metrics(String);
+
+impl Metrics {
+    /// What counters have come to whose line begins so.
+    fn counted(&self, start: &str) -> u64 {
+        let lines = self.0.lines().filter(|line| line.starts_with(start));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
 }
 

@@ -127,8 +127,8 @@ async fn databases(context: &Context, settings: &Settings) -> Vec<Check> {
             Err(error) => Check { check: "mail queue", ok: false, detail: format!("could not be checked: {error}") },
         });
     }
-    for (check, audit) in modules.verify("doctor").await {
-        checks.push(match audit {
+    for (check, proof) in modules.proofs("doctor") {
+        checks.push(match proof.await {
             Ok(audit) => {
                 let first = audit.findings.first().map(|f| format!("{}: {}: {}", f.invariant, f.subject, f.detail));
                 let detail = first.unwrap_or_else(|| format!("{} rows checked, clean", audit.checked));

@@ -7,13 +7,13 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use emporium_database::{Database, lease};
-use emporium_kernel::{Audit, Call, Clock, Finding, Outage, metric};
+use emporium_kernel::{Audit, Clock, Finding, Outage, metric};
 use futures_util::FutureExt;
 use prometheus::IntCounterVec;
 use tokio::task::JoinHandle;
 
 use super::Draining;
-use crate::wiring::{Chore, Modules};
+use crate::wiring::{Chore, Modules, Proof};
 
 static PROOFS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     let help = "Proofs of the books of a module; outcome is right, wrong or failed.";
@@ -110,20 +110,24 @@ const OUTCOMES: [&str; 3] = ["right", "wrong", "failed"];
 
 /// Counts from zero, so that the first proof that is wrong is an increase.
 fn expect_proofs(modules: &Modules) {
-    for (module, outcome) in modules.iter().flat_map(|module| OUTCOMES.map(|outcome| (module, outcome))) {
-        PROOFS.with_label_values(&[module.kind().name, outcome]).inc_by(0);
+    for (module, _) in modules.proofs("verify") {
+        for outcome in OUTCOMES {
+            PROOFS.with_label_values(&[module, outcome]);
+        }
     }
 }
 
 /// Checks every invariant, and says and counts what is wrong.
 async fn verify(modules: Arc<Modules>) -> anyhow::Result<()> {
-    for module in modules.iter() {
-        if let Some(audit) = module.verify(Call::internal("verify")).await {
-            let name = module.kind().name;
-            PROOFS.with_label_values(&[name, outcome(name, audit)]).inc();
-        }
+    for (module, proof) in modules.proofs("verify") {
+        PROOFS.with_label_values(&[module, outcome(module, ended(proof).await)]).inc();
     }
     Ok(())
+}
+
+/// How a proof ends; one that panicked failed.
+async fn ended(proof: Proof<'_>) -> anyhow::Result<Audit> {
+    AssertUnwindSafe(proof).catch_unwind().await.unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked")))
 }
 
 /// Says what is wrong; the outcome in a word.
@@ -147,12 +151,16 @@ fn outcome(module: &str, audit: anyhow::Result<Audit>) -> &'static str {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_proof_is_right_wrong_or_failed() {
+    #[tokio::test]
+    async fn a_proof_is_right_wrong_or_failed() {
         let mut audit = Audit::default();
-        assert_eq!(outcome("wallet", Ok(audit.clone())), "right");
+        let right = audit.clone();
+        assert_eq!(outcome("wallet", ended(async move { Ok(right) }.boxed_local()).await), "right");
         audit.find("sums_are_zero", "USD", "it is 1");
-        assert_eq!(outcome("wallet", Ok(audit)), "wrong");
-        assert_eq!(outcome("wallet", Err(anyhow::anyhow!("no answer"))), "failed");
+        assert_eq!(outcome("wallet", ended(async move { Ok(audit) }.boxed_local()).await), "wrong");
+        let failing = async { Err(anyhow::anyhow!("no answer")) };
+        assert_eq!(outcome("wallet", ended(failing.boxed_local()).await), "failed");
+        let panicking = async { panic!("a defect") };
+        assert_eq!(outcome("wallet", ended(panicking.boxed_local()).await), "failed");
     }
 }

@@ -60,9 +60,9 @@ impl Module for Arc<Stock> {
         Stock::drain(self);
     }
 
-    fn verify(&self, call: Call) -> LocalBoxFuture<'_, Option<anyhow::Result<Audit>>> {
-        let audit = async move { Some(Inventory::verify(&**self, &call, ()).await.map_err(refused)) };
-        audit.boxed_local()
+    fn verify(&self, call: Call) -> Option<LocalBoxFuture<'_, anyhow::Result<Audit>>> {
+        let audit = async move { Inventory::verify(&**self, &call, ()).await.map_err(refused) };
+        Some(audit.boxed_local())
     }
 }
 
