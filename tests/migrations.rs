@@ -76,11 +76,11 @@ fn names(folder: &Path) -> BTreeSet<String> {
     entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// The constraints of a folder of migrations as both engines write them, and the names of its indexes.
+/// The constraints of a folder of migrations as both engines write them, and the names of the indexes that it leaves.
 fn rules(folder: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for entry in std::fs::read_dir(folder).expect("migrations") {
-        let text = std::fs::read_to_string(entry.expect("an entry").path().join("up.sql")).expect("an up.sql");
+    for name in names(folder) {
+        let text = std::fs::read_to_string(folder.join(name).join("up.sql")).expect("an up.sql");
         let lines = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
         let text = lines.replace(['`'], "").replace("char_length(", "length(").replace(" autoincrement", "");
         for piece in text.split("constraint ").skip(1) {
@@ -90,12 +90,17 @@ fn rules(folder: &Path) -> BTreeSet<String> {
             let words: Vec<&str> = piece.split_whitespace().collect();
             found.insert(words.join(" ").trim_end_matches([',', ';']).to_owned());
         }
-        let keys = text.lines().filter_map(|line| {
-            let line = line.trim_start();
+        for line in text.lines().map(str::trim_start) {
+            let name = |key: &str| format!("index {}", key.split([' ', ',', ';']).next().unwrap_or_default());
+            if let Some(gone) = line.strip_prefix("drop index ").or_else(|| line.strip_prefix("drop key ")) {
+                assert!(found.remove(&name(gone)), "{line}");
+                continue;
+            }
+            let line = line.strip_prefix("add ").unwrap_or(line);
             let of_table = |key: &&str| key.split_whitespace().nth(1).is_some_and(|columns| columns.starts_with('('));
-            line.strip_prefix("create index ").or_else(|| line.strip_prefix("key ").filter(of_table))
-        });
-        found.extend(keys.filter_map(|key| key.split_whitespace().next()).map(|name| format!("index {name}")));
+            let key = line.strip_prefix("create index ").or_else(|| line.strip_prefix("key ").filter(of_table));
+            found.extend(key.map(name));
+        }
     }
     // There the key of the numbers holds those without one in their order.
     found.remove("index outbox_unnumbered");

@@ -5,7 +5,7 @@ use diesel::connection::BoxableConnection;
 use diesel::migration::{Migration, MigrationMetadata, MigrationName, Result};
 use diesel::mysql::Mysql;
 
-/// One whose definition adds or drops columns. There is no portable `if not exists` for these, so the server's word
+/// One whose definition adds or drops columns and keys. There is no portable `if not exists` for these, so the server's word
 /// that it is done already counts. An `alter table` is done whole or not at all (MySQL 8, MariaDB 10.6).
 pub(crate) struct Repeatable(pub(crate) Box<dyn Migration<Mysql>>);
 
@@ -27,8 +27,9 @@ impl Migration<Mysql> for Repeatable {
     }
 }
 
-/// Of a column that is there already; of a column or a constraint that is gone, by MariaDB and by MySQL.
-const DONE: [&str; 3] = ["Duplicate column name", "check that it exists", "check that column/key exists"];
+/// Of a column or a key that is there already; of a column, a key or a constraint that is gone, by MariaDB and by MySQL.
+const DONE: [&str; 4] =
+    ["Duplicate column name", "Duplicate key name", "check that it exists", "check that column/key exists"];
 
 fn unless_done(outcome: Result<()>) -> Result<()> {
     outcome.or_else(|error| if says_done(&error.to_string()) { Ok(()) } else { Err(error) })
@@ -48,6 +49,8 @@ mod tests {
     fn what_was_done_already_is_told_from_what_failed() {
         for done in [
             "Duplicate column name 'tax'",
+            "Duplicate key name 'orders_by_standing'",
+            "Can't DROP INDEX `orders_by_standing`; check that it exists",
             "Can't DROP COLUMN `tax`; check that it exists",
             "Can't DROP CONSTRAINT `order_line_tax`; check that it exists",
             "Can't DROP 'tax'; check that column/key exists",

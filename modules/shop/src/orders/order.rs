@@ -21,16 +21,17 @@ macro_rules! status {
         pub enum $name { $($(#[$arm_meta])* $arm),* }
 
         impl $name {
+            /// Each there is.
+            pub(crate) const ALL: &[Self] = &[$($name::$arm),*];
+
             /// The name on the wire and in the database.
             pub fn name(self) -> &'static str {
                 match self { $($name::$arm => $text),* }
             }
 
             pub(crate) fn stored<E>(text: &str) -> Result<Self, Failure<E>> {
-                match text {
-                    $($text => Ok($name::$arm),)*
-                    other => Err(Failure::corrupt(format!(concat!(stringify!($name), " {}"), other))),
-                }
+                let known = Self::ALL.iter().find(|status| status.name() == text);
+                known.copied().ok_or_else(|| Failure::corrupt(format!(concat!(stringify!($name), " {}"), text)))
             }
         }
     };

@@ -1,0 +1,1 @@
+alter table orders drop key orders_by_standing;
