@@ -78,6 +78,7 @@ fn measure(bench: &mut Bench, shop: &Shop, size: u32) -> anyhow::Result<Vec<Load
         ("own orders", asking(buyers.clone(), |_| "/v1/orders?limit=25".to_owned())),
         ("own orders by status", asking(buyers, |_| "/v1/orders?status=placed&payment_status=paid".to_owned())),
         ("orders by status", of_staff("/v1/admin/orders?status=placed&limit=25")),
+        ("orders by payment status", of_staff("/v1/admin/orders?payment_status=paid&limit=25")),
         (
             "orders by two statuses that hardly meet",
             of_staff("/v1/admin/orders?status=placed&payment_status=voided&limit=25"),

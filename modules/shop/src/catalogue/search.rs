@@ -1,32 +1,30 @@
 //! Search: which products have every word of a query, each as the beginning of one of their terms.
 //!
-//! The work is bounded where some word is rare. The entries of a word are looked at when there are fewer than [`COMMON`]; a rarer word beside a
-//! common one narrows the search first. Where all words are common, whoever asks looks among products that something else
-//! has narrowed ([`Search::among`]), or looks through products in their order, so many at a time, and asks of each whether
-//! it matches ([`Search::condition`]).
+//! A rare word is read whole, and narrows the search before others. Where all words are common, whoever asks looks among
+//! products that something else has narrowed ([`Search::among`]), among the newest of those that may match
+//! ([`Search::newest`]), or looks through products in an order of their own and asks of each whether it matches
+//! ([`Search::condition`]).
+
+mod entries;
 
 use std::collections::HashMap;
 
-use diesel::dsl::exists;
+use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use emporium_database::Db;
-use emporium_database::prelude::*;
 
+use self::entries::{has, having, having_among, newest_having, newest_of_all};
 use super::terms::{whole, words};
 use crate::error::Done;
-use crate::schema::{product, search_term};
+use crate::schema::product;
+
+pub(crate) use self::entries::{COMMON, Newest, Window};
 
 type Backend = <Db as diesel::Connection>::Backend;
 type Condition = Box<dyn BoxableExpression<product::table, Backend, SqlType = Bool>>;
 
-/// So many entries make a word a common one.
-pub(crate) const COMMON: usize = 5_000;
-/// Products whose entries are looked up with one query.
-const ASKED_AT_ONCE: usize = 500;
 /// Words of a query that count.
 const MOST_WORDS: usize = 8;
-/// Sorts after every text that begins with what stands before it.
-const LAST: char = char::MAX;
 
 /// What is searched for.
 #[derive(Debug)]
@@ -64,6 +62,25 @@ impl Search {
             }
         }
         Ok(Some(matches))
+    }
+
+    /// The newest products that may match: those that have the word of which the newest reach back the farthest, for it is
+    /// the rarest there.
+    pub fn newest(&self, db: &mut Db, window: Window<'_>) -> Done<Newest> {
+        let mut rarest: Option<Newest> = None;
+        for word in &self.words {
+            let having = newest_having(db, word, window)?;
+            rarest = rarest.into_iter().chain(having).min_by(|a, b| a.until.cmp(&b.until));
+        }
+        let found = match rarest {
+            None if !self.words.is_empty() => return newest_of_all(db, window),
+            found => found.unwrap_or_default(),
+        };
+        let Some(code) = &self.code else { return Ok(found) };
+        match newest_having(db, code, window)? {
+            Some(coded) => Ok(found.and(coded)),
+            None => newest_of_all(db, window),
+        }
     }
 
     /// Those of some products that match; none is left out.
@@ -136,68 +153,4 @@ fn add_coded(matches: &mut Matches, coded: HashMap<String, i64>) {
     for (product, weight) in coded {
         *matches.weights.entry(product).or_default() += weight * 2;
     }
-}
-
-fn end(word: &str) -> String {
-    format!("{word}{LAST}")
-}
-
-/// Whether the product of the query around this has a term that begins with `word`.
-fn has(word: &str) -> Condition {
-    let begins = search_term::term.ge(word.to_owned()).and(search_term::term.lt(end(word)));
-    let of_product = search_term::table.filter(search_term::product.eq(product::id)).filter(begins);
-    // MariaDB reads nothing but the index for what is selected, and all entries of the word for more.
-    Box::new(exists(of_product.select(search_term::product)))
-}
-
-/// The products with a term that begins with `word`; `None` when it is common.
-fn having(db: &mut Db, word: &str) -> Done<Option<HashMap<String, i64>>> {
-    if is_common(db, word)? {
-        return Ok(None);
-    }
-    let rows: Vec<(String, String, i64)> = search_term::table
-        .filter(search_term::term.ge(word).and(search_term::term.lt(end(word))))
-        .select((search_term::term, search_term::product, search_term::weight))
-        .load(db)?;
-    Ok(Some(best(word, rows)))
-}
-
-/// Counting alone takes a small part of the time that reading takes.
-fn is_common(db: &mut Db, word: &str) -> Done<bool> {
-    let beyond: Option<String> = search_term::table
-        .filter(search_term::term.ge(word).and(search_term::term.lt(end(word))))
-        .select(search_term::product)
-        .order((search_term::term, search_term::product))
-        .offset(i64::try_from(COMMON).unwrap_or(i64::MAX) - 1)
-        .limit(1)
-        .first(db)
-        .optional()?;
-    Ok(beyond.is_some())
-}
-
-/// Those of some products that have a term that begins with `word`. Few products at a time: for many of them a planner
-/// reads every entry of the word there is.
-fn having_among<'a>(db: &mut Db, word: &str, products: impl Iterator<Item = &'a str>) -> Done<HashMap<String, i64>> {
-    let products: Vec<&str> = products.collect();
-    let mut rows: Vec<(String, String, i64)> = Vec::new();
-    for few in products.chunks(ASKED_AT_ONCE) {
-        let found: Vec<(String, String, i64)> = search_term::table
-            .filter(search_term::product.eq_any(few))
-            .filter(search_term::term.ge(word).and(search_term::term.lt(end(word))))
-            .select((search_term::term, search_term::product, search_term::weight))
-            .load(db)?;
-        rows.extend(found);
-    }
-    Ok(best(word, rows))
-}
-
-/// The best match of each product; a whole word counts twice as much as the beginning of one.
-fn best(word: &str, rows: Vec<(String, String, i64)>) -> HashMap<String, i64> {
-    let mut weights = HashMap::new();
-    for (term, product, weight) in rows {
-        let weight = if term == word { weight * 2 } else { weight };
-        let best = weights.entry(product).or_default();
-        *best = weight.max(*best);
-    }
-    weights
 }

@@ -40,14 +40,15 @@ pub(crate) enum Key {
     Number(i64),
     /// A title.
     Text(String),
-    /// A weight among the products that are ranked together: where they begin and, unless it is the end, where they end.
-    Ranked(i64, Moment, Option<Moment>),
-    /// Where the products begin that are ranked together next.
-    Behind(Moment),
+    /// A weight among the products that are ranked together: the id before which they are and, unless these are the oldest,
+    /// the first of them.
+    Ranked(i64, String, Option<String>),
+    /// The id before which those are that are ranked together next.
+    Before {
+        /// The id.
+        before: String,
+    },
 }
-
-/// A place among products by age: a time of creation and an id.
-pub(crate) type Moment = (i64, String);
 
 /// Where a page begins: the order it belongs to, and key and id of the last row that was shown or looked at.
 pub(crate) type Place = (Sort, Key, String);
@@ -71,7 +72,7 @@ impl Sort {
             && match key {
                 Key::Number(_) => !self.is_textual(),
                 Key::Text(_) => self.is_textual(),
-                Key::Ranked(..) | Key::Behind(_) => self == Sort::Relevance,
+                Key::Ranked(..) | Key::Before { .. } => self == Sort::Relevance,
             };
         if fits { Ok((key, id)) } else { Err(foreign_cursor()) }
     }

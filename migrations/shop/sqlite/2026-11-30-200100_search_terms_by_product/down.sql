@@ -1,0 +1,2 @@
+drop index search_term_by_product;
+create index search_term_by_product on search_term (product);

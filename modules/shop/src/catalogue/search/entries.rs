@@ -1,0 +1,223 @@
+//! Entries: which product has which term, and how much it counts there. A word stands for all terms that begin with it.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::dsl::exists;
+use emporium_database::prelude::*;
+use emporium_database::{Db, is};
+
+use super::Condition;
+use crate::error::Done;
+use crate::schema::{product, search_term};
+
+/// So many entries make a word a common one.
+pub(crate) const COMMON: usize = 5_000;
+/// Products whose entries are looked up with one query.
+const ASKED_AT_ONCE: usize = 500;
+/// So many products may stand side by side.
+const SIDE_BY_SIDE: usize = 100;
+/// Between products that do, so many times as many entries at most.
+const BETWEEN: usize = 4;
+/// So many terms that begin with a word are few.
+const FEW_TERMS: usize = 8;
+/// Sorts after every text that begins with what stands before it.
+const LAST: char = char::MAX;
+
+/// A term, a product that has it, and how much it counts there.
+type Entry = (String, String, i64);
+
+/// Products one after the other in the order of their ids, the last first. Ids begin with the time: the last are the newest.
+#[derive(Debug, Default)]
+pub(crate) struct Newest {
+    /// Their ids.
+    pub products: Vec<String>,
+    /// The last that was looked at, unless that were all.
+    pub until: Option<String>,
+}
+
+/// Which of them are wanted: those before an id and from another on, at most so many.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window<'a> {
+    /// Behind all of them.
+    pub before: &'a str,
+    /// The first, if any; the empty text comes before all.
+    pub from: &'a str,
+    /// How many.
+    pub most: usize,
+}
+
+impl Newest {
+    fn of(mut products: Vec<String>, most: usize) -> Self {
+        products.sort_unstable_by(|a, b| b.cmp(a));
+        products.dedup();
+        products.truncate(most);
+        let until = if products.len() == most { products.last().cloned() } else { None };
+        Self { products, until }
+    }
+
+    /// These and others, as far as both were looked at.
+    pub fn and(mut self, others: Self) -> Self {
+        self.until = self.until.max(others.until);
+        self.products.extend(others.products);
+        self.products.retain(|product| self.until.as_ref().is_none_or(|until| product >= until));
+        self
+    }
+}
+
+fn end(word: &str) -> String {
+    format!("{word}{LAST}")
+}
+
+/// Whether the product of the query around this has a term that begins with `word`.
+pub(super) fn has(word: &str) -> Condition {
+    let begins = search_term::term.ge(word.to_owned()).and(search_term::term.lt(end(word)));
+    let of_product = search_term::table.filter(search_term::product.eq(product::id)).filter(begins);
+    // MariaDB reads nothing but the index for what is selected, and all entries of the word for more.
+    Box::new(exists(of_product.select(search_term::product)))
+}
+
+/// The products with a term that begins with `word`; `None` when it is common.
+pub(super) fn having(db: &mut Db, word: &str) -> Done<Option<HashMap<String, i64>>> {
+    if is_common(db, word)? {
+        return Ok(None);
+    }
+    let entries: Vec<Entry> = search_term::table
+        .filter(search_term::term.ge(word).and(search_term::term.lt(end(word))))
+        .select((search_term::term, search_term::product, search_term::weight))
+        .load(db)?;
+    Ok(Some(best(word, entries)))
+}
+
+/// Counting alone takes a small part of the time that reading takes.
+fn is_common(db: &mut Db, word: &str) -> Done<bool> {
+    let beyond: Option<String> = search_term::table
+        .filter(search_term::term.ge(word).and(search_term::term.lt(end(word))))
+        .select(search_term::product)
+        .order((search_term::term, search_term::product))
+        .offset(count(COMMON) - 1)
+        .limit(1)
+        .first(db)
+        .optional()?;
+    Ok(beyond.is_some())
+}
+
+/// Those of some products that have a term that begins with `word`. Where very many stand side by side in the order of
+/// their ids, the entries between them are read; otherwise each is looked up.
+pub(super) fn having_among<'a>(
+    db: &mut Db,
+    word: &str,
+    products: impl Iterator<Item = &'a str>,
+) -> Done<HashMap<String, i64>> {
+    let products: HashSet<&str> = products.collect();
+    let between = if products.len() < SIDE_BY_SIDE { None } else { entries_between(db, word, &products)? };
+    let entries = match between {
+        Some(mut entries) => {
+            entries.retain(|(_, product, _)| products.contains(product.as_str()));
+            entries
+        }
+        None => entries_of(db, word, &products)?,
+    };
+    Ok(best(word, entries))
+}
+
+/// What stands between the first and the last of some products; `None` where that is much more than they are, or where
+/// many terms begin with the word.
+fn entries_between(db: &mut Db, word: &str, products: &HashSet<&str>) -> Done<Option<Vec<Entry>>> {
+    let Some(terms) = few_terms(db, word)? else { return Ok(None) };
+    let (Some(first), Some(last)) = (products.iter().min(), products.iter().max()) else { return Ok(None) };
+    let (mut entries, most): (Vec<Entry>, usize) = (Vec::new(), products.len() * BETWEEN);
+    for term in terms {
+        let between = search_term::term.eq(&term).and(search_term::product.between(first, last));
+        let read: Vec<Entry> = search_term::table
+            .filter(between)
+            .select((search_term::term, search_term::product, search_term::weight))
+            .limit(count(most - entries.len()))
+            .load(db)?;
+        entries.extend(read);
+        if entries.len() >= most {
+            return Ok(None);
+        }
+    }
+    Ok(Some(entries))
+}
+
+/// Few products at a time: for many of them a planner reads every entry of the word there is.
+fn entries_of(db: &mut Db, word: &str, products: &HashSet<&str>) -> Done<Vec<Entry>> {
+    let products: Vec<&str> = products.iter().copied().collect();
+    let mut entries = Vec::new();
+    for few in products.chunks(ASKED_AT_ONCE) {
+        let read: Vec<Entry> = search_term::table
+            .filter(search_term::product.eq_any(few))
+            .filter(search_term::term.ge(word).and(search_term::term.lt(end(word))))
+            .select((search_term::term, search_term::product, search_term::weight))
+            .load(db)?;
+        entries.extend(read);
+    }
+    Ok(entries)
+}
+
+/// The newest products with a term that begins with `word`; `None` where many do.
+pub(super) fn newest_having(db: &mut Db, word: &str, window: Window<'_>) -> Done<Option<Newest>> {
+    let Some(terms) = few_terms(db, word)? else { return Ok(None) };
+    let mut products = Vec::new();
+    for term in &terms {
+        let read: Vec<String> = search_term::table
+            .filter(is(search_term::term, term))
+            .filter(search_term::product.lt(window.before).and(search_term::product.ge(window.from)))
+            .order((search_term::term.desc(), search_term::product.desc()))
+            .select(search_term::product)
+            .limit(count(window.most))
+            .load(db)?;
+        products.extend(read);
+    }
+    Ok(Some(Newest::of(products, window.most)))
+}
+
+/// The newest products, whatever terms they have.
+pub(super) fn newest_of_all(db: &mut Db, window: Window<'_>) -> Done<Newest> {
+    let products: Vec<String> = product::table
+        .filter(product::id.lt(window.before).and(product::id.ge(window.from)))
+        .order(product::id.desc())
+        .select(product::id)
+        .limit(count(window.most))
+        .load(db)?;
+    Ok(Newest::of(products, window.most))
+}
+
+/// The terms that begin with `word`, when they are few.
+fn few_terms(db: &mut Db, word: &str) -> Done<Option<Vec<String>>> {
+    let mut terms: Vec<String> = Vec::new();
+    while let Some(term) = term_behind(db, word, terms.last())? {
+        if terms.len() == FEW_TERMS {
+            return Ok(None);
+        }
+        terms.push(term);
+    }
+    Ok(Some(terms))
+}
+
+/// The first term that begins with `word`, behind another one.
+fn term_behind(db: &mut Db, word: &str, before: Option<&String>) -> Done<Option<String>> {
+    let terms = search_term::table.filter(search_term::term.lt(end(word))).into_boxed();
+    let terms = match before {
+        Some(before) => terms.filter(search_term::term.gt(before)),
+        None => terms.filter(search_term::term.ge(word)),
+    };
+    let terms = terms.select(search_term::term).order(search_term::term);
+    Ok(diesel::RunQueryDsl::first(terms, db).optional()?)
+}
+
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+/// The best match of each product; a whole word counts twice as much as the beginning of one.
+fn best(word: &str, entries: Vec<Entry>) -> HashMap<String, i64> {
+    let mut weights = HashMap::new();
+    for (term, product, weight) in entries {
+        let weight = if term == word { weight * 2 } else { weight };
+        let best = weights.entry(product).or_default();
+        *best = weight.max(*best);
+    }
+    weights
+}
