@@ -12,9 +12,9 @@ const ORDERS: i64 = 3_300;
 /// More than one page looks at.
 const VERY_MANY: i64 = 12_000;
 
-/// Orders with the ids and moments of their numbers, three at each moment. Every tenth was cancelled and its money given
-/// back; of every seven one was sent and one in part; every hundredth is Ada's; all have a pen, every third an ink, and every five hundredth a globe. Every third other
-/// one has a bell, of those that were cancelled only the oldest.
+/// Orders with the ids and moments of their numbers, three at each moment. Every tenth was cancelled and its money given back;
+/// of every seven one was sent, and one in part. Every hundredth is Ada's. All have a pen, every third an ink, and every five
+/// hundredth a globe; every third other one has a bell, of those that were cancelled only the oldest.
 fn many(orders: i64) -> String {
     format!(
         "create table number as
@@ -78,8 +78,8 @@ async fn staff_see_all_orders_that_a_filter_leaves_newest_first() {
     }
 }
 
-/// Very many orders, with what is few among them. `expected` are their numbers, oldest first.
-/// How many rows each first page has, and how many pages there are.
+/// Lists what is few among very many orders, of the numbers `expected`, oldest first: how many rows the first page of each
+/// filter has, and how many pages there are.
 async fn among_very_many(change: &str, filters: &[&str], expected: impl Iterator<Item = i64>) -> Vec<(usize, usize)> {
     let world = World::new();
     let app = world.app().await;
@@ -111,8 +111,8 @@ async fn the_few_oldest_orders_that_two_statuses_leave_are_found_at_once() {
     assert_eq!(first, [(100, 2); 4]);
 }
 
-/// What a common SKU and common statuses leave may lie behind more orders than one page looks at: then pages are short until
-/// it comes. Those of the first status are looked at, and no others.
+/// What a common SKU and common statuses leave may lie behind more orders than one page looks at: then pages are short
+/// until it comes. Those of the first status are looked at, and no others.
 #[actix_web::test]
 async fn the_few_oldest_orders_of_a_common_sku_that_a_status_leaves_are_found_behind_all_others() {
     let voided = "update orders set payment_status = 'voided' where id > printf('ord_0%025d', 500)";

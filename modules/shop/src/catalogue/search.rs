@@ -2,7 +2,7 @@
 //!
 //! A rare word is read whole, and narrows the search before others. Where all words are common, whoever asks looks among
 //! products that something else has narrowed ([`Search::among`]), among the newest of those that may match
-//! ([`Search::newest`]), or looks through products in an order of their own and asks of each whether it matches
+//! ([`Search::latest`]), or looks through products in an order of their own and asks of each whether it matches
 //! ([`Search::condition`]).
 
 mod entries;
@@ -13,12 +13,12 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use emporium_database::Db;
 
-use self::entries::{has, having, having_among, newest_having, newest_of_all};
+use self::entries::{has, having, having_among, latest_having, latest_of_all};
 use super::terms::{whole, words};
 use crate::error::Done;
 use crate::schema::product;
 
-pub(crate) use self::entries::{COMMON, Newest, Window};
+pub(crate) use self::entries::{Bounds, COMMON, Latest};
 
 type Backend = <Db as diesel::Connection>::Backend;
 type Condition = Box<dyn BoxableExpression<product::table, Backend, SqlType = Bool>>;
@@ -65,21 +65,21 @@ impl Search {
     }
 
     /// The newest products that may match: those that have the word of which the newest reach back the farthest, for it is
-    /// the rarest there.
-    pub fn newest(&self, db: &mut Db, window: Window<'_>) -> Done<Newest> {
-        let mut rarest: Option<Newest> = None;
+    /// the rarest there; of all products, where many terms begin with each word.
+    pub fn latest(&self, db: &mut Db, bounds: Bounds<'_>) -> Done<Latest> {
+        let mut rarest: Option<Latest> = None;
         for word in &self.words {
-            let having = newest_having(db, word, window)?;
+            let having = latest_having(db, word, bounds)?;
             rarest = rarest.into_iter().chain(having).min_by(|a, b| a.until.cmp(&b.until));
         }
         let found = match rarest {
-            None if !self.words.is_empty() => return newest_of_all(db, window),
+            None if !self.words.is_empty() => return latest_of_all(db, bounds),
             found => found.unwrap_or_default(),
         };
         let Some(code) = &self.code else { return Ok(found) };
-        match newest_having(db, code, window)? {
+        match latest_having(db, code, bounds)? {
             Some(coded) => Ok(found.and(coded)),
-            None => newest_of_all(db, window),
+            None => latest_of_all(db, bounds),
         }
     }
 

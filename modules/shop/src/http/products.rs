@@ -39,9 +39,9 @@ enum Include {
 #[serde(deny_unknown_fields)]
 struct Search {
     /// Up to eight words to find in title, SKU, categories, tags and description (of each product, 200 words are known
-    /// beside its SKUs); each may be the beginning of one. Where every word is in some 5,000 products or
-    /// more and nothing else of the filter leaves fewer, the newest thousand that have the rarest of them are ranked by
-    /// relevance, then those that were made before them, and so on.
+    /// beside its SKUs); each may be the beginning of one. Where every word is in some 2,000 products or
+    /// more and nothing else of the filter leaves fewer, some hundred products are ranked by relevance at a time, the newest
+    /// first, and a page may be short, or empty, before the end.
     q: Option<Prose<200>>,
     /// Id or slug; products in its descendants count.
     category: Option<String>,

@@ -43,7 +43,7 @@ pub(crate) enum Key {
     /// A weight among the products that are ranked together: the id before which they are and, unless these are the oldest,
     /// the first of them.
     Ranked(i64, String, Option<String>),
-    /// The id before which those are that are ranked together next.
+    /// The id before which those are that are ranked together next; with a name, for a text alone would be a title.
     Before {
         /// The id.
         before: String,

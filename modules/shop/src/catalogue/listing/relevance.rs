@@ -2,7 +2,7 @@
 //!
 //! Where too much is found to rank it all, it is ranked in stretches: first the newest of what may match, then what was made
 //! before them. A cursor says where its stretch begins and ends, so that what comes, goes or changes meanwhile moves nothing
-//! else. (A word that becomes a common one between two pages shows products again.)
+//! else.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -15,89 +15,132 @@ use emporium_kernel::{Cursor, Page};
 use super::Part;
 use super::place::{Key, Place, Sort};
 use super::scope::Scope;
-use crate::catalogue::search::Window;
+use crate::catalogue::search::Bounds;
 use crate::error::Done;
 use crate::schema::product;
 
 /// Products that are ranked together, where all words are common.
-const TOGETHER: usize = 1_000;
-/// No stretch that is ranked again is longer, whatever a cursor says and whatever has come to match in it meanwhile.
-const LONGEST: usize = 2_000;
+const TOGETHER: usize = 500;
+/// So many are ranked again, for what has come to match meanwhile; more are ranked after them.
+const AGAIN: usize = 1_000;
+/// So many stretches make a page at most; one of which nothing is shown ends it, for the next may show as little.
+const MOST_STRETCHES: usize = 10;
 /// Of so many at a time, the best first, it is looked up whether the rest of the filter lets them through.
-const ASKED_AT_ONCE: usize = 200;
+const LOOKED_UP: usize = 200;
 
-/// A product and how well it matches, in the order of relevance.
+/// How well a product matches, and its id: in the order of relevance.
 type Ranked = (Reverse<i64>, String);
 
-/// What is ranked together.
-#[derive(Default)]
+/// A part of what was found that is ranked by itself.
+#[derive(Clone, Debug, Default)]
 struct Stretch {
-    /// How well each matches, whether the rest of the filter lets it through or not.
-    weights: HashMap<String, i64>,
-    /// The id before which it is, unless it is all that was found.
+    /// The id before which it is; `None` for all that was found.
     before: Option<String>,
-    /// The first of it, unless it has the oldest.
+    /// The first of it, where that is known.
     from: Option<String>,
+    /// What was shown last, when a part of it was shown.
+    shown: Option<Ranked>,
+}
+
+/// What is shown of a stretch.
+struct Shown {
+    /// What comes next, to one more than fits.
+    rows: Vec<Ranked>,
+    /// The stretch, as it is ranked again for the rest of it.
+    stretch: Stretch,
+    /// What is ranked after it.
+    behind: Option<Stretch>,
 }
 
 /// A page of ids.
 pub(super) fn page(db: &mut Db, scope: &Scope<'_>, part: &Part) -> Done<Page<String>> {
-    let stretch = match part.after.as_ref().map(|(key, _)| key) {
-        Some(Key::Ranked(_, before, from)) => Stretch::of(db, scope, before, from.as_deref(), LONGEST)?,
-        Some(Key::Before { before }) => Stretch::of(db, scope, before, None, TOGETHER)?,
-        _ => Stretch::first(db, scope)?,
-    };
-    let mut rows: Vec<Ranked> =
-        stretch.weights.into_iter().map(|(product, weight)| (Reverse(weight), product)).collect();
-    if let Some((Key::Number(seen) | Key::Ranked(seen, ..), product)) = &part.after {
-        rows.retain(|(weight, id)| (weight, id) > (&Reverse(*seen), product));
-    }
-    rows.sort();
-    let mut shown = Vec::new();
-    for best in rows.chunks(ASKED_AT_ONCE) {
-        shown.extend(let_through(db, scope, best)?);
-        if shown.len() > part.limit.rows() {
+    let (mut ids, mut next) = (Vec::new(), Some(Stretch::of(db, scope, part)?));
+    for _ in 0..MOST_STRETCHES {
+        let Some(stretch) = next.take() else { break };
+        let room = part.limit.rows() - ids.len();
+        let Shown { mut rows, stretch, behind } = stretch.rank(db, scope, room)?;
+        next = behind;
+        if rows.len() > room {
+            rows.truncate(room);
+            next = Some(Stretch { shown: rows.last().cloned(), ..stretch });
+        }
+        let is_empty = rows.is_empty();
+        ids.extend(rows.into_iter().map(|(_, id)| id));
+        if is_empty || ids.len() == part.limit.rows() {
             break;
         }
     }
-    let key = |weight| match &stretch.before {
-        Some(before) => Key::Ranked(weight, before.clone(), stretch.from.clone()),
-        None => Key::Number(weight),
-    };
-    let page = Page::of(shown, part.limit, |(weight, id)| -> Place { (Sort::Relevance, key(weight.0), id.clone()) });
-    let mut page = page.map(|(_, id)| id);
-    if let (None, Some(before)) = (&page.next_cursor, stretch.from) {
-        let next: Place = (Sort::Relevance, Key::Before { before }, String::new());
-        page.next_cursor = Some(Cursor::encode(&next));
-    }
-    Ok(page)
+    Ok(Page { data: ids, next_cursor: next.map(|stretch| Cursor::encode(&stretch.place())), total: None })
 }
 
 impl Stretch {
-    /// All that was found, or the newest where that is too much.
-    fn first(db: &mut Db, scope: &Scope<'_>) -> Done<Self> {
-        if let Some(matches) = &scope.matches {
-            return Ok(Self { weights: matches.weights.clone(), ..Self::default() });
+    /// The one with which a page begins.
+    fn of(db: &mut Db, scope: &Scope<'_>, part: &Part) -> Done<Self> {
+        let shown = |weight: &i64, id: &String| Some((Reverse(*weight), id.clone()));
+        let stretch = match &part.after {
+            Some((Key::Ranked(weight, before, from), id)) => {
+                Self { before: Some(before.clone()), from: from.clone(), shown: shown(weight, id) }
+            }
+            Some((Key::Before { before }, _)) => Self { before: Some(before.clone()), ..Self::default() },
+            Some((Key::Number(weight), id)) => Self { shown: shown(weight, id), ..Self::default() },
+            Some((Key::Text(_), _)) | None => Self::default(),
+        };
+        if stretch.before.is_some() || scope.matches.is_some() {
+            return Ok(stretch);
         }
         let newest: Option<String> = product::table.select(max(product::id)).first(db)?;
         // `~` sorts after all that an id has: this is behind that product, and before whatever is made later.
-        let before = newest.map(|id| format!("{id}~")).unwrap_or_default();
-        Self::of(db, scope, &before, None, TOGETHER)
+        Ok(Self { before: Some(newest.map(|id| format!("{id}~")).unwrap_or_default()), ..stretch })
     }
 
-    /// What is before an id, from another on, and no more than so many that may match.
-    fn of(db: &mut Db, scope: &Scope<'_>, before: &str, from: Option<&str>, most: usize) -> Done<Self> {
-        let window = Window { before, from: from.unwrap_or_default(), most };
-        let (mut weights, mut until) = (HashMap::new(), None);
-        if let Some(search) = &scope.search {
-            let newest = search.newest(db, window)?;
-            (weights, until) = (search.among(db, newest.products)?.weights, newest.until);
-        } else if let Some(matches) = &scope.matches {
-            let here = matches.weights.iter().filter(|(id, _)| id.as_str() < before && id.as_str() >= window.from);
-            weights = here.map(|(id, weight)| (id.clone(), *weight)).collect();
+    /// Ranks it, where there is room for so many on the page.
+    fn rank(self, db: &mut Db, scope: &Scope<'_>, room: usize) -> Done<Shown> {
+        let (weights, until) = self.weights(db, scope)?;
+        let mut ranked: Vec<Ranked> = weights.into_iter().map(|(id, weight)| (Reverse(weight), id)).collect();
+        ranked.retain(|one| self.shown.as_ref().is_none_or(|shown| one > shown));
+        ranked.sort_unstable();
+        let mut rows = Vec::new();
+        for best in ranked.chunks(LOOKED_UP) {
+            rows.extend(let_through(db, scope, best)?);
+            if rows.len() > room {
+                rows.truncate(room + 1);
+                break;
+            }
         }
-        let from = until.or_else(|| from.map(ToOwned::to_owned));
-        Ok(Self { weights, before: Some(before.to_owned()), from })
+        let begins = |before: String| Self { before: Some(before), ..Self::default() };
+        Ok(match until {
+            Some(until) if self.shown.is_none() => {
+                Shown { rows, stretch: Self { from: Some(until.clone()), ..self }, behind: Some(begins(until)) }
+            }
+            // The rest was ranked together with it: what is better than what was shown last was shown as well.
+            Some(until) => {
+                let rest = Self { before: Some(until), ..self.clone() };
+                Shown { rows, stretch: self, behind: Some(rest) }
+            }
+            None => Shown { rows, behind: self.from.clone().map(begins), stretch: self },
+        })
+    }
+
+    /// How well each matches, whether the rest of the filter lets it through or not; and the first of these, where they are
+    /// not all of the stretch.
+    fn weights(&self, db: &mut Db, scope: &Scope<'_>) -> Done<(HashMap<String, i64>, Option<String>)> {
+        let (before, from) = (self.before.as_deref(), self.from.as_deref().unwrap_or_default());
+        if let Some(search) = &scope.search {
+            let most = if self.shown.is_some() { AGAIN } else { TOGETHER };
+            let latest = search.latest(db, Bounds { before: before.unwrap_or_default(), from, most })?;
+            return Ok((search.among(db, latest.products)?.weights, latest.until));
+        }
+        let is_here = |id: &str| before.is_none_or(|before| id < before) && id >= from;
+        let found = scope.matches.iter().flat_map(|matches| &matches.weights);
+        Ok((found.filter(|(id, _)| is_here(id)).map(|(id, weight)| (id.clone(), *weight)).collect(), None))
+    }
+
+    fn place(self) -> Place {
+        match (self.shown, self.before) {
+            (Some((weight, id)), Some(before)) => (Sort::Relevance, Key::Ranked(weight.0, before, self.from), id),
+            (Some((weight, id)), None) => (Sort::Relevance, Key::Number(weight.0), id),
+            (None, before) => (Sort::Relevance, Key::Before { before: before.unwrap_or_default() }, String::new()),
+        }
     }
 }
 

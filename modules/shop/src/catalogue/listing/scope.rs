@@ -89,7 +89,8 @@ impl<'a> Scope<'a> {
             }
             None => product::table.into_boxed(),
         };
-        few(db, most, || self.within_prices(of_status()).then_order_by(product::price_from))
+        // For more of them than that MariaDB would rather sort all there are.
+        few(db, FEW, || self.within_prices(of_status()).then_order_by(product::price_from))
     }
 
     /// Whether very many products may be asked for each that is let through: they are asked what the index for this order
@@ -131,10 +132,14 @@ impl<'a> Scope<'a> {
     /// The products that are looked through, in no order yet; for a list in this order, which is bounded by [`Self::prices`].
     pub(super) fn query(&self, sort: Sort) -> Products<'_> {
         let query = if self.supplier().is_some() { self.of_status(self.index()) } else { self.index() };
-        self.narrowed(if self.enters_at_price(sort) { query } else { self.priced(query) })
+        let query = self.narrowed(if self.enters_at_price(sort) { query } else { self.priced(query) });
+        match self.search.as_ref().and_then(Search::condition) {
+            Some(condition) => query.filter(condition),
+            None => query,
+        }
     }
 
-    /// Those of some products, read by their ids. Status and supplier are compared such that SQLite does not take their
+    /// Those of some products that match, read by their ids. Status and supplier are compared such that SQLite does not take their
     /// indexes, which would read every product there is.
     pub(super) fn among<'q>(&'q self, ids: impl IntoIterator<Item = &'q String>) -> Products<'q> {
         let query = product::table.into_boxed().filter(product::id.eq_any(ids));
@@ -145,16 +150,11 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// Asks each for its categories and for what is searched for.
-    fn narrowed<'q>(&'q self, mut query: Products<'q>) -> Products<'q> {
-        if let Some(categories) = &self.categories {
-            let member = product_category::table.filter(product_category::product.eq(product::id));
-            query = query.filter(exists(member.filter(product_category::category.eq_any(categories))));
-        }
-        match self.search.as_ref().and_then(Search::condition) {
-            Some(condition) => query.filter(condition),
-            None => query,
-        }
+    /// Asks each for its categories.
+    fn narrowed<'q>(&'q self, query: Products<'q>) -> Products<'q> {
+        let Some(categories) = &self.categories else { return query };
+        let member = product_category::table.filter(product_category::product.eq(product::id));
+        query.filter(exists(member.filter(product_category::category.eq_any(categories))))
     }
 
     /// What the filter leaves, to be counted.

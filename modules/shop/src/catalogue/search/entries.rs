@@ -11,7 +11,7 @@ use crate::error::Done;
 use crate::schema::{product, search_term};
 
 /// So many entries make a word a common one.
-pub(crate) const COMMON: usize = 5_000;
+pub(crate) const COMMON: usize = 2_000;
 /// Products whose entries are looked up with one query.
 const ASKED_AT_ONCE: usize = 500;
 /// So many products may stand side by side.
@@ -28,25 +28,25 @@ type Entry = (String, String, i64);
 
 /// Products one after the other in the order of their ids, the last first. Ids begin with the time: the last are the newest.
 #[derive(Debug, Default)]
-pub(crate) struct Newest {
+pub(crate) struct Latest {
     /// Their ids.
     pub products: Vec<String>,
-    /// The last that was looked at, unless that were all.
+    /// The last of them, where there may be more.
     pub until: Option<String>,
 }
 
-/// Which of them are wanted: those before an id and from another on, at most so many.
+/// Which of them are wanted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Window<'a> {
-    /// Behind all of them.
+pub(crate) struct Bounds<'a> {
+    /// They are before this id.
     pub before: &'a str,
-    /// The first, if any; the empty text comes before all.
+    /// They are this one or behind it; all are behind the empty text.
     pub from: &'a str,
     /// How many.
     pub most: usize,
 }
 
-impl Newest {
+impl Latest {
     fn of(mut products: Vec<String>, most: usize) -> Self {
         products.sort_unstable_by(|a, b| b.cmp(a));
         products.dedup();
@@ -127,16 +127,14 @@ fn entries_between(db: &mut Db, word: &str, products: &HashSet<&str>) -> Done<Op
     let (Some(first), Some(last)) = (products.iter().min(), products.iter().max()) else { return Ok(None) };
     let (mut entries, most): (Vec<Entry>, usize) = (Vec::new(), products.len() * BETWEEN);
     for term in terms {
-        let between = search_term::term.eq(&term).and(search_term::product.between(first, last));
-        let read: Vec<Entry> = search_term::table
-            .filter(between)
-            .select((search_term::term, search_term::product, search_term::weight))
-            .limit(count(most - entries.len()))
-            .load(db)?;
-        entries.extend(read);
-        if entries.len() >= most {
+        let between = || search_term::term.eq(&term).and(search_term::product.between(first, last));
+        let beyond = search_term::table.filter(between()).select(search_term::product).order(search_term::product);
+        let beyond: Option<String> = beyond.offset(count(most - entries.len())).first(db).optional()?;
+        if beyond.is_some() {
             return Ok(None);
         }
+        let columns = (search_term::term, search_term::product, search_term::weight);
+        entries.extend(search_term::table.filter(between()).select(columns).load::<Entry>(db)?);
     }
     Ok(Some(entries))
 }
@@ -157,31 +155,31 @@ fn entries_of(db: &mut Db, word: &str, products: &HashSet<&str>) -> Done<Vec<Ent
 }
 
 /// The newest products with a term that begins with `word`; `None` where many do.
-pub(super) fn newest_having(db: &mut Db, word: &str, window: Window<'_>) -> Done<Option<Newest>> {
+pub(super) fn latest_having(db: &mut Db, word: &str, bounds: Bounds<'_>) -> Done<Option<Latest>> {
     let Some(terms) = few_terms(db, word)? else { return Ok(None) };
     let mut products = Vec::new();
     for term in &terms {
         let read: Vec<String> = search_term::table
             .filter(is(search_term::term, term))
-            .filter(search_term::product.lt(window.before).and(search_term::product.ge(window.from)))
+            .filter(search_term::product.lt(bounds.before).and(search_term::product.ge(bounds.from)))
             .order((search_term::term.desc(), search_term::product.desc()))
             .select(search_term::product)
-            .limit(count(window.most))
+            .limit(count(bounds.most))
             .load(db)?;
         products.extend(read);
     }
-    Ok(Some(Newest::of(products, window.most)))
+    Ok(Some(Latest::of(products, bounds.most)))
 }
 
 /// The newest products, whatever terms they have.
-pub(super) fn newest_of_all(db: &mut Db, window: Window<'_>) -> Done<Newest> {
+pub(super) fn latest_of_all(db: &mut Db, bounds: Bounds<'_>) -> Done<Latest> {
     let products: Vec<String> = product::table
-        .filter(product::id.lt(window.before).and(product::id.ge(window.from)))
+        .filter(product::id.lt(bounds.before).and(product::id.ge(bounds.from)))
         .order(product::id.desc())
         .select(product::id)
-        .limit(count(window.most))
+        .limit(count(bounds.most))
         .load(db)?;
-    Ok(Newest::of(products, window.most))
+    Ok(Latest::of(products, bounds.most))
 }
 
 /// The terms that begin with `word`, when they are few.
