@@ -29,6 +29,11 @@ pub trait Scan {
     /// Whether very many rows may be asked for each that belongs to the list; otherwise a page ends where it is full.
     fn asks(&self) -> bool;
 
+    /// No more rows than that are looked at together as long as none of them belongs to the list; fewer where asking is dear.
+    fn most_in_vain(&self) -> i64 {
+        i64::MAX
+    }
+
     /// The place of a row.
     fn place(&self, row: &Self::Row) -> Self::Place;
 
@@ -72,6 +77,9 @@ pub fn scan<L: Scan>(
 ) -> Result<Scanned<L::Row, L::Place>, L::Error> {
     let (mut rows, mut from) = (Vec::new(), after);
     for stretch in STRETCHES {
+        if stretch > list.most_in_vain() && rows.is_empty() {
+            break;
+        }
         let end = if list.asks() { list.end(db, from.as_ref(), stretch)? } else { None };
         let missing = i64::try_from(most + 1 - rows.len()).unwrap_or(i64::MAX);
         rows.extend(list.rows(db, from.as_ref(), end.as_ref(), missing)?);

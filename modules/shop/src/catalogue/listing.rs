@@ -5,7 +5,7 @@ mod relevance;
 mod scope;
 
 use diesel::prelude::*;
-use emporium_database::scan::{self, Counted, Scan};
+use emporium_database::scan::{self, Counted, FEW, Scan};
 use emporium_database::{Db, Failure};
 use emporium_kernel::{Cursor, Limit, Page, Problem};
 use emporium_shop_api::ProductId;
@@ -194,6 +194,11 @@ impl Scan for Listing<'_> {
 
     fn asks(&self) -> bool {
         self.scope.asks(self.sort)
+    }
+
+    /// What is searched for is looked up word by word.
+    fn most_in_vain(&self) -> i64 {
+        if self.scope.search.is_some() { FEW } else { i64::MAX }
     }
 
     fn place(&self, row: &Row) -> Place {
