@@ -264,7 +264,9 @@ async fn all_mugs_while(meanwhile: &str) -> Vec<String> {
     run(format!(
         "{MUGS}update product set status = 'draft' where slug in ('mug-11400', 'mug-11401', 'mug-11402');
          update search_term set weight = 1 where product in (printf('prd_0%025d', 11001), printf('prd_0%025d', 10999));
-         update search_term set weight = 50 where product = printf('prd_0%025d', 11000);"
+         update search_term set weight = 50 where product = printf('prd_0%025d', 11000);
+         update search_term set weight = 5 where product = printf('prd_0%025d', 11050);
+         update search_term set weight = 4 where product >= printf('prd_0%025d', 11350);"
     ))
     .await;
     all_found(&app, "/v1/products?q=mug&limit=100", "staff", async |seen| {
@@ -311,6 +313,32 @@ async fn all_that_a_common_word_finds_is_shown_once_though_mugs_come_and_go() {
         shown.sort();
         assert!(shown == expected, "{meanwhile}: {} shown, {} expected", shown.len(), expected.len());
     }
+}
+
+#[actix_web::test]
+async fn all_that_a_word_finds_is_shown_once_though_it_becomes_a_common_one() {
+    let world = World::new();
+    let app = world.app().await;
+    let run = async |sql: &'static str| {
+        let database = world.shop.database();
+        database.write::<_, Outage, _>(move |db| Ok(db.batch_execute(sql)?)).await.expect("is written");
+    };
+    run(MUGS).await;
+    // Of 1,999 mugs left, the lighter ones are scattered.
+    run("delete from search_term where product < printf('prd_0%025d', 9502);
+         update search_term set weight = 1 + substr(product, -4) % 7")
+    .await;
+    let mut shown = all_found(&app, "/v1/products?q=mug&limit=100", "staff", async |seen| {
+        if seen == 300 {
+            add(&app, "Mug of today", "TODAY", json!({})).await;
+        }
+    })
+    .await;
+    let mut expected: Vec<String> = (9_502..=11_500).map(|n| format!("Mug {n}")).collect();
+    shown.retain(|title| title != "Mug of today");
+    expected.sort();
+    shown.sort();
+    assert!(shown == expected, "{} shown, {} expected", shown.len(), expected.len());
 }
 
 /// Mugs of half of the shop each, and some that are both: thirty in the middle, and five among the oldest that match better.

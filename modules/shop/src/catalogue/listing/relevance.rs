@@ -21,7 +21,7 @@ use crate::schema::product;
 
 /// Products that are ranked together, where all words are common.
 const TOGETHER: usize = 500;
-/// So many are ranked again, for what has come to match meanwhile; more are ranked after them.
+/// So many are ranked again, with what has come to match meanwhile. Where they are more, the rest is shown by age.
 const AGAIN: usize = 1_000;
 /// So many stretches make a page at most; one of which nothing is shown ends it, for the next may show as little.
 const MOST_STRETCHES: usize = 10;
@@ -46,6 +46,8 @@ struct Stretch {
 struct Shown {
     /// What comes next, to one more than fits.
     rows: Vec<Ranked>,
+    /// Whether these are the newest of what could not be ranked again as a whole, the newest first.
+    is_split: bool,
     /// The stretch, as it is ranked again for the rest of it.
     stretch: Stretch,
     /// What is ranked after it.
@@ -58,11 +60,15 @@ pub(super) fn page(db: &mut Db, scope: &Scope<'_>, part: &Part) -> Done<Page<Str
     for _ in 0..MOST_STRETCHES {
         let Some(stretch) = next.take() else { break };
         let room = part.limit.rows() - ids.len();
-        let Shown { mut rows, stretch, behind } = stretch.rank(db, scope, room)?;
+        let Shown { mut rows, is_split, stretch, behind } = stretch.rank(db, scope, room)?;
         next = behind;
         if rows.len() > room {
             rows.truncate(room);
-            next = Some(Stretch { shown: rows.last().cloned(), ..stretch });
+            let last = rows.last().cloned();
+            next = Some(match is_split {
+                true => Stretch { before: last.map(|(_, id)| id), ..stretch },
+                false => Stretch { shown: last, ..stretch },
+            });
         }
         let is_empty = rows.is_empty();
         ids.extend(rows.into_iter().map(|(_, id)| id));
@@ -98,7 +104,9 @@ impl Stretch {
         let (weights, until) = self.weights(db, scope)?;
         let mut ranked: Vec<Ranked> = weights.into_iter().map(|(id, weight)| (Reverse(weight), id)).collect();
         ranked.retain(|one| self.shown.as_ref().is_none_or(|shown| one > shown));
-        ranked.sort_unstable();
+        // What was shown of a whole says nothing of its parts but that the rest of each is behind it.
+        let is_split = until.is_some() && self.shown.is_some();
+        ranked.sort_unstable_by(|a, b| if is_split { b.1.cmp(&a.1) } else { a.cmp(b) });
         let mut rows = Vec::new();
         for best in ranked.chunks(LOOKED_UP) {
             rows.extend(let_through(db, scope, best)?);
@@ -108,17 +116,12 @@ impl Stretch {
             }
         }
         let begins = |before: String| Self { before: Some(before), ..Self::default() };
-        Ok(match until {
-            Some(until) if self.shown.is_none() => {
-                Shown { rows, stretch: Self { from: Some(until.clone()), ..self }, behind: Some(begins(until)) }
-            }
-            // The rest was ranked together with it: what is better than what was shown last was shown as well.
-            Some(until) => {
-                let rest = Self { before: Some(until), ..self.clone() };
-                Shown { rows, stretch: self, behind: Some(rest) }
-            }
-            None => Shown { rows, behind: self.from.clone().map(begins), stretch: self },
-        })
+        let (stretch, behind) = match until {
+            Some(until) if is_split => (self.clone(), Some(Self { before: Some(until), ..self })),
+            Some(until) => (Self { from: Some(until.clone()), ..self }, Some(begins(until))),
+            None => (self.clone(), self.from.map(begins)),
+        };
+        Ok(Shown { rows, is_split, stretch, behind })
     }
 
     /// How well each matches, whether the rest of the filter lets it through or not; and the first of these, where they are
