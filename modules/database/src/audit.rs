@@ -187,7 +187,8 @@ pub struct Verified {
     pub head: String,
 }
 
-/// Checks the chain as it is when this begins; the finding names the first entry that was altered, taken out or put in.
+/// Checks the chain as it is when this begins; the finding names the first entry that was altered, taken out
+/// or put in, or the last one, where only the head is wrong.
 pub async fn verify<E: Fault>(database: &Database) -> Result<Verified, E> {
     let End { head: (last, hash), entries } = database.read(|db| end::<E>(db)).await?;
     let (mut audit, mut seq, mut head) = (Audit::default(), 0, String::new());

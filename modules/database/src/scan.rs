@@ -29,7 +29,8 @@ pub trait Scan {
     /// Whether very many rows may be asked for each that belongs to the list; otherwise a page ends where it is full.
     fn asks(&self) -> bool;
 
-    /// No more rows than that are looked at together as long as none of them belongs to the list; fewer where asking is dear.
+    /// No stretch that is longer than this is looked at as long as none of the rows before it belongs to the list; for lists
+    /// in which asking is dear. At least the shortest.
     fn most_in_vain(&self) -> i64 {
         i64::MAX
     }

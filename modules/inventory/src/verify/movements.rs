@@ -95,7 +95,7 @@ impl Movements {
         let Self { until, sum } = self;
         let same_sku = || movement::sku.eq(sum.sku.as_str());
         let same_level = same_sku().and(movement::location.eq(sum.location.as_str()));
-        // Compared such that no planner takes an index of the numbers, and sorts. What came meanwhile is passed over once.
+        // Compared such that no planner takes an index of the numbers, and sorts. What came meanwhile is passed over.
         let there = || movement::table.filter((movement::seq + 0).le(until)).select(COLUMNS);
         let mut rows: Vec<Row> = there()
             .filter(same_level.and(movement::version.gt(sum.version)))

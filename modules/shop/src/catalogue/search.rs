@@ -65,7 +65,7 @@ impl Search {
     }
 
     /// The newest products that may match: those that have the word of which the newest reach back the farthest, for it is
-    /// the rarest there; of all products, where many terms begin with each word.
+    /// the rarest there; of all products, where many terms begin with each word or with the query as a whole.
     pub fn latest(&self, db: &mut Db, bounds: Bounds<'_>) -> Done<Latest> {
         let mut rarest: Option<Latest> = None;
         for word in &self.words {

@@ -1,8 +1,8 @@
 //! The order of relevance: the best match first, and by id where two match equally well.
 //!
 //! Where too much is found to rank it all, it is ranked in stretches: first the newest of what may match, then what was made
-//! before them. A cursor says where its stretch begins and ends, so that what comes, goes or changes meanwhile moves nothing
-//! else.
+//! before them. A cursor says where its stretch begins and ends, so that what comes, goes or changes meanwhile neither hides nor
+//! repeats anything else; where very much came, the rest of its stretch follows by age.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -19,7 +19,7 @@ use crate::catalogue::search::Bounds;
 use crate::error::Done;
 use crate::schema::product;
 
-/// Products that are ranked together, where all words are common.
+/// Products that are ranked together, where all words are common; as many again where a query may be a SKU as well.
 const TOGETHER: usize = 500;
 /// So many are ranked again, with what has come to match meanwhile. Where they are more, the rest is shown by age.
 const AGAIN: usize = 1_000;

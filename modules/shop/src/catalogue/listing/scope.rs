@@ -64,7 +64,8 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
-    /// The products that one part of the filter lets through, when these are at most so many; the rest of it still applies.
+    /// The products that one part of the filter lets through, when these are at most so many, and of a status or between prices
+    /// at most [`FEW`]; the rest of it still applies.
     fn candidates(&self, db: &mut Db, most: usize, sort: Sort) -> Done<Option<Vec<String>>> {
         if let Some(categories) = &self.categories
             && let Some(members) = members(db, categories, most)?
@@ -139,7 +140,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Those of some products that match, read by their ids. Status and supplier are compared such that SQLite does not take their
+    /// Those of some products that the filter lets through, whatever is searched for, read by their ids. Status and supplier are compared such that SQLite does not take their
     /// indexes, which would read every product there is.
     pub(super) fn among<'q>(&'q self, ids: impl IntoIterator<Item = &'q String>) -> Products<'q> {
         let query = product::table.into_boxed().filter(product::id.eq_any(ids));

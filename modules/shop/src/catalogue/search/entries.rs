@@ -26,12 +26,12 @@ const LAST: char = char::MAX;
 /// A term, a product that has it, and how much it counts there.
 type Entry = (String, String, i64);
 
-/// Products one after the other in the order of their ids, the last first. Ids begin with the time: the last are the newest.
+/// The newest of some products: the last by their ids, which begin with the time.
 #[derive(Debug, Default)]
 pub(crate) struct Latest {
-    /// Their ids.
+    /// Their ids, in no order, and some twice where two were put together.
     pub products: Vec<String>,
-    /// The last of them, where there may be more.
+    /// Down to this one all are there; `None` where there are no more.
     pub until: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Bounds<'a> {
     pub before: &'a str,
     /// They are this one or behind it; all are behind the empty text.
     pub from: &'a str,
-    /// How many.
+    /// How many of one word.
     pub most: usize,
 }
 

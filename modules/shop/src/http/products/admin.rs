@@ -95,7 +95,7 @@ fn scope(seller: &Seller) -> Option<String> {
 struct Search {
     /// Up to eight words to find in title, SKU, categories, tags and description (of each product, 200 words are known
     /// beside its SKUs); each may be the beginning of one. Where every word is in some 2,000 products or
-    /// more and nothing else of the filter leaves fewer, some hundred products are ranked by relevance at a time, the newest
+    /// more and nothing else of the filter leaves few, some hundred products are ranked by relevance at a time, the newest
     /// first, and a page may be short, or empty, before the end.
     q: Option<Prose<200>>,
     status: Option<Status>,

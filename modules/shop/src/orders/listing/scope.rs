@@ -58,7 +58,8 @@ pub(super) type Place = (i64, String);
 
 impl<'a> Listing<'a> {
     /// Begins with the number or the customer, else with the SKU where it leaves few. The statuses have indexes in the order of
-    /// the list, one of them as well as several; with a SKU that leaves many, what the first of them leaves is asked for it.
+    /// the list, one of them as well as several; with a SKU that leaves many, what all of them leave is asked for it where that
+    /// is little, else what the first of them leaves.
     pub(super) fn of(db: &mut Db, filter: &'a OrderFilter) -> Done<Self> {
         let OrderFilter { status, payment_status, fulfilment_status, sku, customer, number, .. } = filter;
         let (payment, fulfilment) = (payment_status.map(Begin::Payment), fulfilment_status.map(Begin::Fulfilment));
