@@ -129,8 +129,8 @@ fn a_migration_of_a_server_makes_one_thing_and_can_be_repeated() {
         for name in names(&root.join(module).join("mysql")) {
             let folder = root.join(module).join("mysql").join(&name);
             for (file, beginnings) in [
-                ("up.sql", ["create table if not exists ", "insert ignore into ", "alter table "]),
-                ("down.sql", ["drop table if exists ", "delete from ", "alter table "]),
+                ("up.sql", ["create table if not exists ", "insert ignore into ", "update ", "alter table "]),
+                ("down.sql", ["drop table if exists ", "delete from ", "update ", "alter table "]),
             ] {
                 let text = std::fs::read_to_string(folder.join(file)).expect("the file");
                 let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();

@@ -20,11 +20,19 @@ insert into search_term (term, product, weight) select 'odd', printf('prd_0%025d
 insert into search_term (term, product, weight) select 'term' || (n / 10), printf('prd_0%025d', n), 1 from number;
 insert into category (id, slug, name, parent, position, version, created_at)
 values ('cat_00000000000000000000000001', 'quarter', 'A quarter', null, 0, 1, 0),
-       ('cat_00000000000000000000000002', 'ten', 'Ten', null, 1, 1, 0);
-insert into product_category (product, category)
-select printf('prd_0%025d', n), 'cat_00000000000000000000000001' from number where n % 4 = 0;
-insert into product_category (product, category)
-select printf('prd_0%025d', n), 'cat_00000000000000000000000002' from number where n % ((select max(n) from number) / 10) = 0;
+       ('cat_00000000000000000000000002', 'ten', 'Ten', null, 1, 1, 0),
+       ('cat_00000000000000000000000003', 'parent', 'Of two that are sparse', null, 2, 1, 0),
+       ('cat_00000000000000000000000004', 'sparse', 'Sparse', 'cat_00000000000000000000000003', 0, 1, 0),
+       ('cat_00000000000000000000000005', 'sparser', 'Sparser', 'cat_00000000000000000000000003', 1, 1, 0);
+create temp table member (category text not null, n integer not null);
+insert into member select 'cat_00000000000000000000000001', n from number where n % 4 = 0;
+insert into member select 'cat_00000000000000000000000002', n from number where n % ((select max(n) from number) / 10) = 0;
+insert into member select 'cat_00000000000000000000000004', n from number where n % 36 = 0;
+insert into member select 'cat_00000000000000000000000005', n from number where n % 72 = 0;
+insert into product_category (product, category, status, title, price_from, created_at)
+select printf('prd_0%025d', n), category, 'active', 'Grown article ' || n, 900 + n % 40 * 100, 1700000000000000 + n * 1000
+from member;
+drop table member;
 
 -- Every third was cancelled. That an order is placed and its money given back are true together of the ten oldest alone.
 insert into orders (id, number, buyer, status, payment_status, fulfilment_status, currency, total, step, hold_attempt, accepted,

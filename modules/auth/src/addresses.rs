@@ -6,7 +6,7 @@ mod fields;
 use emporium_auth_api::{AuthError, FindUser, UserId};
 use emporium_database::idempotency::{self, Turn};
 use emporium_database::prelude::*;
-use emporium_database::{Db, overtaken, refuse};
+use emporium_database::{Db, overtaken, pair, refuse};
 use emporium_kernel::{ETag, Idempotency, Page, Timestamp, Window};
 
 use crate::schema::address;
@@ -132,7 +132,7 @@ fn need(db: &mut Db, user: &UserId, id: &AddressId) -> Done<Row> {
 fn page(db: &mut Db, user: &UserId, window: &Window) -> Done<Page<Address>> {
     // Before everything that can be stored when no place is given.
     let (at, id) = window.after.as_ref().map_or((i64::MAX, ""), |after| (after.0.0, after.0.1.as_str()));
-    let follows = address::created_at.le(at).and(address::created_at.lt(at).or(address::id.lt(id)));
+    let follows = pair(address::created_at, address::id).lt((at, id));
     let rows: Vec<Row> = address::table
         .filter(address::user_id.eq(user.as_str()))
         .filter(follows)

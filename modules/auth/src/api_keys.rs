@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use emporium_auth_api::{API_KEY_PREFIX, ApiKeyId, AuthError, FindUser, KeyHash, KeyHolder, SessionId, UserId};
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, Lane, audit, idempotency, refuse};
+use emporium_database::{Db, Failure, Lane, audit, idempotency, pair, refuse};
 use emporium_kernel::{Call, Line, Page, Role, Scope, Timestamp, Window};
 use serde_json::json;
 
@@ -117,7 +117,7 @@ fn insert(db: &mut Db, key: &ApiKey, hash: &str) -> Done<()> {
 /// Good keys, newest first; of one user, or of all.
 fn list(db: &mut Db, user: Option<&UserId>, now: Timestamp, window: &Window) -> Done<Page<ApiKey>> {
     let (at, id) = window.after.as_ref().map_or((i64::MAX, ""), |after| (after.0.0, after.0.1.as_str()));
-    let follows = api_key::created_at.le(at).and(api_key::created_at.lt(at).or(api_key::id.lt(id)));
+    let follows = pair(api_key::created_at, api_key::id).lt((at, id));
     let order = (api_key::created_at.desc(), api_key::id.desc());
     let listed = good(now).filter(follows).select(COLUMNS).order(order).limit(window.limit.probe());
     let rows: Vec<Row> = match user {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use emporium_auth_api::{AuthError, Email, FindUser, User, UserId};
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, audit, idempotency, refuse};
+use emporium_database::{Db, Failure, audit, idempotency, pair, refuse};
 use emporium_kernel::{Call, Page, Role, Timestamp, Window, id};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -245,7 +245,7 @@ fn withdraw(db: &mut Db, id: &InvitationId, command: &str, now: Timestamp) -> Do
 pub(crate) fn list(db: &mut Db, now: Timestamp, window: &Window) -> Done<Page<Invitation>> {
     // Before everything that can be stored when no place is given.
     let (at, id) = window.after.as_ref().map_or((i64::MAX, ""), |after| (after.0.0, after.0.1.as_str()));
-    let follows = invitation::created_at.le(at).and(invitation::created_at.lt(at).or(invitation::id.lt(id)));
+    let follows = pair(invitation::created_at, invitation::id).lt((at, id));
     let rows: Vec<Row> = invitation::table
         .filter(invitation::expires_at.gt(now.micros()))
         .filter(follows)

@@ -4,7 +4,7 @@ use diesel::dsl::{exists, not};
 use emporium_auth_api::{AuthError, User};
 use emporium_database::prelude::*;
 use emporium_database::scan::{self, FEW, Scan};
-use emporium_database::{Db, Failure, is};
+use emporium_database::{Db, Failure, is, pair};
 use emporium_kernel::{Cursor, Page, Role, Window};
 
 use crate::Done;
@@ -83,8 +83,7 @@ pub(crate) fn list(db: &mut Db, filter: &UserFilter, window: &Window) -> Done<Pa
 }
 
 impl Listing<'_> {
-    /// The index of all users, or of those who may or may not log in, between two places. The first condition alone enters
-    /// the index; the second leaves out what is of that moment and beyond the place.
+    /// The index of all users, or of those who may or may not log in, between two places.
     fn index<'q>(&'q self, after: Option<&'q Place>, until: Option<&'q Place>) -> Users<'q> {
         let mut query = users::table.into_boxed::<Backend>();
         if let Some(disabled) = self.filter.disabled.map(i32::from) {
@@ -94,10 +93,10 @@ impl Listing<'_> {
             };
         }
         if let Some((at, id)) = after {
-            query = query.filter(users::created_at.le(at).and(users::created_at.lt(at).or(users::id.lt(id))));
+            query = query.filter(pair(users::created_at, users::id).lt((*at, id)));
         }
         if let Some((at, id)) = until {
-            query = query.filter(users::created_at.ge(at).and(users::created_at.gt(at).or(users::id.ge(id))));
+            query = query.filter(pair(users::created_at, users::id).ge((*at, id)));
         }
         query.then_order_by((users::created_at.desc(), users::id.desc()))
     }

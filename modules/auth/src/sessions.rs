@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use emporium_auth_api::{AuthError, FindUser, Grant, SessionId, User, UserId};
 use emporium_database::prelude::*;
-use emporium_database::{Db, refuse};
+use emporium_database::{Db, pair, refuse};
 use emporium_kernel::{Page, Timestamp, Window};
 
 use crate::Done;
@@ -261,7 +261,7 @@ pub(crate) fn list(db: &mut Db, live: &Live, window: &Window) -> Done<Page<Sessi
     let columns = (sessions::id, sessions::created_at, sessions::rotated_at, sessions::expires_at);
     // Before everything that can be stored when no place is given.
     let (at, id) = window.after.as_ref().map_or((i64::MAX, ""), |after| (after.0.0, after.0.1.as_str()));
-    let follows = sessions::created_at.le(at).and(sessions::created_at.lt(at).or(sessions::id.lt(id)));
+    let follows = pair(sessions::created_at, sessions::id).lt((at, id));
     let rows: Vec<(String, i64, i64, i64)> = live_of(live)
         .filter(follows)
         .select(columns)

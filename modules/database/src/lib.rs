@@ -13,6 +13,7 @@ mod migrate;
 #[cfg(feature = "mysql")]
 mod mysql;
 pub mod outbox;
+mod pair;
 mod queue;
 mod readers;
 mod savepoint;
@@ -35,6 +36,7 @@ pub use connection::{Db, Url};
 pub use failure::{Failure, StorageError, overtaken, refuse};
 pub use fixed::{Is, is};
 pub use migrate::{MigrationError, Migrations, embedded};
+pub use pair::{Compared, Pair, pair};
 pub use queue::Lane;
 pub use savepoint::savepoint;
 pub use sqlite::backup;

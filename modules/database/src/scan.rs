@@ -1,18 +1,15 @@
-//! Lists that are looked through row by row. One call looks at so many rows and no more; where these do not fill a page, its
-//! cursor says where the next one goes on. So a filter may leave few rows anywhere among any number of others.
-//! (Rows that are equal in the first column of the order are passed over in the index on the way to a place among them.)
+//! Lists that are looked through row by row. One call looks at a thousand rows and no more; where these do not fill a page, its
+//! cursor says where the next one goes on. So a filter may leave few rows anywhere among any number of others, and no page
+//! costs more than one of a list of a thousand rows.
 
 use emporium_kernel::{Cursor, Limit, MOST_COUNTED, Page};
 use serde::Serialize;
 
 use crate::Db;
 
-/// So many rows are looked at together: few at first, for most pages are full by then, and finding where a stretch ends
-/// takes a part of the time that looking at it takes.
-const STRETCHES: [i64; 3] = [100, 900, 9_000];
-
-/// So many rows are looked at to count a list.
-const MOST_LOOKED_AT: i64 = 5 * MOST_COUNTED;
+/// So many rows are looked at together, [`FEW`] in all: few at first, for most pages are full by then, and finding where a
+/// stretch ends takes a part of the time that looking at it takes.
+const STRETCHES: [i64; 2] = [100, 900];
 
 /// So many rows are few: they are read and sorted in less time than others are passed over.
 pub const FEW: i64 = 1_000;
@@ -29,16 +26,11 @@ pub trait Scan {
     /// Whether very many rows may be asked for each that belongs to the list; otherwise a page ends where it is full.
     fn asks(&self) -> bool;
 
-    /// No stretch that is longer than this is looked at as long as none of the rows before it belongs to the list; for lists
-    /// in which asking is dear. At least the shortest.
-    fn most_in_vain(&self) -> i64 {
-        i64::MAX
-    }
-
     /// The place of a row.
     fn place(&self, row: &Self::Row) -> Self::Place;
 
-    /// Where so many rows of the index end that follow `after`, whatever their answers; `None` when there are fewer.
+    /// Where so many rows of the index end that follow `after`, or some of them, whatever their answers; `None` when all that
+    /// follow are fewer.
     fn end(&self, db: &mut Db, after: Option<&Self::Place>, rows: i64) -> Result<Option<Self::Place>, Self::Error>;
 
     /// At most `most` rows of the list that follow `after`, no later than `until`.
@@ -53,8 +45,8 @@ pub trait Scan {
 
 /// A list that can be counted.
 pub trait Counted: Scan {
-    /// Whether it has so many rows until there.
-    fn reaches(&self, db: &mut Db, until: Option<&Self::Place>, rows: i64) -> Result<bool, Self::Error>;
+    /// Whether it has so many rows.
+    fn reaches(&self, db: &mut Db, rows: i64) -> Result<bool, Self::Error>;
 
     /// How many rows it has.
     fn count(&self, db: &mut Db) -> Result<i64, Self::Error>;
@@ -78,9 +70,6 @@ pub fn scan<L: Scan>(
 ) -> Result<Scanned<L::Row, L::Place>, L::Error> {
     let (mut rows, mut from) = (Vec::new(), after);
     for stretch in STRETCHES {
-        if stretch > list.most_in_vain() && rows.is_empty() {
-            break;
-        }
         let end = if list.asks() { list.end(db, from.as_ref(), stretch)? } else { None };
         let missing = i64::try_from(most + 1 - rows.len()).unwrap_or(i64::MAX);
         rows.extend(list.rows(db, from.as_ref(), end.as_ref(), missing)?);
@@ -103,14 +92,13 @@ pub fn page<L: Scan>(db: &mut Db, list: &L, limit: Limit, after: Option<L::Place
     Ok(Page { data: rows, next_cursor: next.map(|place| Cursor::encode(&place)), total: None })
 }
 
-/// How many rows a list has, counted to [`MOST_COUNTED`]; `None` where too many others would have to be looked at.
+/// How many rows a list has, counted to [`MOST_COUNTED`]; `None` where more than [`FEW`] would have to be asked.
 pub fn total<L: Counted>(db: &mut Db, list: &L) -> Result<Option<i64>, L::Error> {
-    let end = if list.asks() { list.end(db, None, MOST_LOOKED_AT)? } else { None };
-    let is_short = list.asks() && end.is_none();
-    if !is_short && list.reaches(db, end.as_ref(), MOST_COUNTED)? {
-        return Ok(Some(MOST_COUNTED));
+    if list.asks() {
+        let is_long = list.end(db, None, FEW)?.is_some();
+        return if is_long { Ok(None) } else { list.count(db).map(Some) };
     }
-    Ok(if end.is_none() { Some(list.count(db)?.min(MOST_COUNTED)) } else { None })
+    if list.reaches(db, MOST_COUNTED)? { Ok(Some(MOST_COUNTED)) } else { list.count(db).map(Some) }
 }
 
 #[cfg(test)]
@@ -166,8 +154,8 @@ mod tests {
     }
 
     impl Counted for Multiples {
-        fn reaches(&self, _: &mut Db, until: Option<&i64>, rows: i64) -> Result<bool, Infallible> {
-            Ok(until.copied().unwrap_or(self.up_to) / self.of >= rows)
+        fn reaches(&self, _: &mut Db, rows: i64) -> Result<bool, Infallible> {
+            Ok(self.up_to / self.of >= rows)
         }
 
         fn count(&self, _: &mut Db) -> Result<i64, Infallible> {
@@ -189,7 +177,7 @@ mod tests {
         loop {
             list.looked_at.set(0);
             let Ok(found) = scan(&mut db, list, most, after);
-            assert!(found.rows.len() <= most && list.looked_at.get() <= 10_000);
+            assert!(found.rows.len() <= most && list.looked_at.get() <= FEW);
             rows.extend(found.rows);
             pages += 1;
             after = found.next;
@@ -202,12 +190,12 @@ mod tests {
     #[test]
     fn pages_show_the_whole_list_and_look_at_so_many_rows_each() {
         for up_to in [0, 1, 999, 1_000, 1_001, 9_999, 10_000, 10_001, 35_000] {
-            for of in [1, 7, 400, 10_000, 10_001, 34_999, 40_000] {
+            for of in [1, 7, 400, 1_000, 1_001, 34_999, 40_000] {
                 let expected: Vec<i64> = (1..=up_to / of).map(|n| n * of).collect();
                 assert_eq!(all(&numbers(of, up_to), 100).0, expected, "{of} up to {up_to}");
             }
         }
-        assert_eq!(all(&numbers(40_000, 35_000), 100), (Vec::new(), 4), "a page may be empty and the list go on");
+        assert_eq!(all(&numbers(40_000, 35_000), 100), (Vec::new(), 36), "a page may be empty and the list go on");
         assert_eq!(all(&numbers(7, 1_000), 100).1, 2, "full pages where there are enough");
     }
 
@@ -216,9 +204,9 @@ mod tests {
         let mut db = nothing();
         let mut counted = |of, up_to| total(&mut db, &numbers(of, up_to)).expect("counts");
         assert_eq!(counted(1, 60_000), Some(10_000));
-        assert_eq!(counted(5, 60_000), Some(10_000));
-        assert_eq!(counted(6, 60_000), None, "some 8,000 of the first 50,000");
-        assert_eq!(counted(6, 49_999), Some(8_333));
+        assert_eq!(counted(1, 9_999), Some(9_999));
+        assert_eq!(counted(6, 1_000), None, "a thousand may be followed by more");
+        assert_eq!(counted(6, 999), Some(166));
         assert_eq!(counted(7, 0), Some(0));
     }
 }

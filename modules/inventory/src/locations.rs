@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
-use emporium_database::{Db, Failure, refuse};
+use emporium_database::{Db, Failure, pair, refuse};
 use emporium_inventory_api::{InventoryError, LocationId};
 use emporium_kernel::{Page, Timestamp, Window};
 use schemars::JsonSchema;
@@ -42,9 +42,7 @@ pub(crate) fn list(db: &mut Db, window: Window) -> Done<Page<Location>> {
     let mut query =
         location::table.order((location::created_at, location::id)).limit(window.limit.probe()).into_boxed::<Backend>();
     if let Some(after) = window.after {
-        let (created_at, id) = after.0;
-        let past = location::created_at.gt(created_at).or(location::id.gt(id));
-        query = query.filter(location::created_at.ge(created_at).and(past));
+        query = query.filter(pair(location::created_at, location::id).gt(after.0));
     }
     let rows: Vec<Row> = query.load(db)?;
     Ok(Page::of(rows, window.limit, |row| (row.3, row.0.clone())).map(read))

@@ -22,7 +22,8 @@ pub struct Page<T> {
     /// Send it as `after` for the next page; `null` at the end, and only there.
     pub next_cursor: Option<String>,
     /// How many there are in all, when `include=total` asked for it; 10,000 for so many and any more. Left out where
-    /// that would take too long: where a filter leaves fewer than that of the first 50,000 rows, and more rows follow.
+    /// that would take too long: where more than a thousand rows would each have to be asked whether a filter leaves them, or
+    /// more than three thousand be told apart that may be in several categories.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<i64>,
 }

@@ -58,6 +58,10 @@ diesel::table! {
     product_category (product, category) {
         product -> Text,
         category -> Text,
+        status -> Text,
+        title -> Text,
+        price_from -> BigInt,
+        created_at -> BigInt,
     }
 }
 

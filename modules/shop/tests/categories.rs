@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Api, Reply, World, delete, get, patch, post, product};
 use diesel::connection::SimpleConnection;
 use emporium_kernel::Outage;
@@ -215,4 +217,51 @@ async fn what_a_renaming_left_undone_is_done_by_the_sweep() {
     assert_eq!((found("cups").await, found("crockery").await), (1, 2), "the first was found before");
     change(&app, "cups", json!({"name": "Dishes"})).await.expect(200);
     assert_eq!((found("crockery").await, found("cups").await, found("dishes").await), (0, 0, 3));
+}
+
+/// Lists of a category hold what they are filtered and sorted by; they follow every change of a product, of its categories,
+/// and show once what is in several categories.
+#[actix_web::test]
+async fn lists_of_a_category_show_its_products_as_they_are_now() {
+    let world = World::new();
+    let app = world.app().await;
+    for body in [json!({"name": "Kitchen"}), json!({"name": "Cups", "parent": "kitchen"}), json!({"name": "Garden"})] {
+        make(&app, body).await.expect(201);
+    }
+    let mut ids = Vec::new();
+    for (n, title) in ["Bowl", "Cup", "Jug", "Spoon"].into_iter().enumerate() {
+        let mut body = product(title, &format!("P-{n}"), 100 * i64::try_from(n).expect("small"));
+        body["categories"] = if n % 2 == 0 { json!(["kitchen", "cups"]) } else { json!(["cups"]) };
+        let made = post("/v1/admin/products").by("staff").json(&body).to(&app).await.expect(201);
+        ids.push(made.text("/id").to_owned());
+        world.hand.advance(Duration::from_secs(1));
+    }
+    let change = async |nth: usize, body: Value| {
+        let ask = patch(&format!("/v1/admin/products/{}", ids[nth])).by("staff").header("if-match", "*");
+        ask.json(&body).to(&app).await.expect(200);
+    };
+    let shown = async |list: &str| -> Vec<String> {
+        let list = get(&format!("/v1/products?{list}")).to(&app).await.expect(200);
+        list.column("title").into_iter().map(str::to_owned).collect()
+    };
+    assert_eq!(shown("category=kitchen&sort=price").await, ["Bowl", "Cup", "Jug", "Spoon"]);
+    change(2, json!({"title": "Amphora"})).await;
+    change(0, json!({"skus": [{"sku": "P-0", "price": {"amount": 250, "currency": "USD"}}]})).await;
+    change(3, json!({"status": "archived"})).await;
+    for (list, expected) in [
+        ("category=kitchen&sort=title", vec!["Amphora", "Bowl", "Cup"]),
+        ("category=kitchen&sort=-price", vec!["Bowl", "Amphora", "Cup"]),
+        ("category=kitchen&sort=created_at", vec!["Bowl", "Cup", "Amphora"]),
+        ("category=kitchen&sort=price&min_price=150&max_price=200", vec!["Amphora"]),
+        ("category=kitchen&sort=title&max_price=200", vec!["Amphora", "Cup"]),
+        ("category=garden", vec![]),
+    ] {
+        assert_eq!(shown(list).await, expected, "{list}");
+        let page = get(&format!("/v1/products?{list}&include=total&limit=1")).to(&app).await.expect(200);
+        assert_eq!(page.body["total"], expected.len(), "{list}");
+    }
+    change(1, json!({"categories": ["garden"]})).await;
+    assert_eq!((shown("category=cups").await.len(), shown("category=garden").await), (2, vec!["Cup".to_owned()]));
+    let staff = get("/v1/admin/products?category=cups&sort=title&include=total").by("staff").to(&app).await.expect(200);
+    assert_eq!((staff.column("title"), &staff.body["total"]), (vec!["Amphora", "Bowl", "Spoon"], &json!(3)));
 }

@@ -6,10 +6,11 @@ mod common;
 use common::{World, user};
 use diesel::connection::SimpleConnection;
 use emporium_kernel::Outage;
+use serde_json::{Value, json};
 
 const BUYER: &str = "customer-ada";
 const ORDERS: i64 = 3_300;
-/// More than one page looks at.
+/// More than a page looks at.
 const VERY_MANY: i64 = 12_000;
 
 /// Orders with the ids and moments of their numbers, three at each moment. Every tenth was cancelled and its money given back;
@@ -47,6 +48,8 @@ async fn staff_see_all_orders_that_a_filter_leaves_newest_first() {
     world.shop.database().write::<_, Outage, _>(|db| Ok(db.batch_execute(&many(ORDERS))?)).await.expect("is written");
     let ada = format!("customer={}", user(BUYER));
     type Filter = (String, fn(i64) -> bool);
+    // Of more than a thousand each would have to be asked for its SKU.
+    let uncounted = ["sku=PEN", "sku=INK&status=placed&payment_status=paid"];
     let filters: [Filter; 17] = [
         ("sku=PEN".to_owned(), |_| true),
         ("sku=PEN&status=cancelled".to_owned(), |n| n % 10 == 0),
@@ -72,7 +75,8 @@ async fn staff_see_all_orders_that_a_filter_leaves_newest_first() {
         let expected: Vec<String> =
             (1..=ORDERS).rev().filter(|n| lets_through(*n)).map(|n| (1_000_000_000 + n).to_string()).collect();
         let pages = app.pages(&format!("/v1/admin/orders?{filter}&include=total")).await;
-        assert!(pages.iter().all(|page| page.body["total"] == expected.len()), "{filter}");
+        let total = if uncounted.contains(&&*filter) { Value::Null } else { json!(expected.len()) };
+        assert!(pages.iter().all(|page| page.body["total"] == total), "{filter}");
         let shown: Vec<&str> = pages.iter().flat_map(|page| page.column("number")).collect();
         assert_eq!(shown, expected, "{filter}");
     }
@@ -89,10 +93,9 @@ async fn among_very_many(change: &str, filters: &[&str], expected: impl Iterator
     expected.reverse();
     let mut first = Vec::new();
     for filter in filters {
-        let pages = app.pages(&format!("/v1/admin/orders?{filter}&include=total")).await;
+        let pages = app.pages(&format!("/v1/admin/orders?{filter}")).await;
         let shown: Vec<&str> = pages.iter().flat_map(|page| page.column("number")).collect();
         assert_eq!(shown, expected, "{filter}");
-        assert_eq!(pages[0].body["total"], expected.len(), "{filter}");
         first.push((pages[0].column("number").len(), pages.len()));
     }
     first
@@ -118,5 +121,5 @@ async fn the_few_oldest_orders_of_a_common_sku_that_a_status_leaves_are_found_be
     let voided = "update orders set payment_status = 'voided' where id > printf('ord_0%025d', 500)";
     let filters = ["sku=BELL&status=cancelled", "sku=BELL&status=cancelled&payment_status=voided"];
     let found = among_very_many(voided, &filters, (10..=150).step_by(30)).await;
-    assert_eq!(found, [(5, 1), (0, 2)]);
+    assert_eq!(found, [(0, 2), (0, 12)]);
 }

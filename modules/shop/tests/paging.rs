@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::drafts::{draft, variant};
 use common::{Api, Mishap, Reply, World, get, post, product, user};
 use emporium_kernel::{Call, Currency, ManualClock, Money};
-use emporium_shop::catalogue::{Product, ProductPatch, Status};
+use emporium_shop::catalogue::{Product, ProductPatch, Slug, Status};
 use emporium_shop::{Settings, Shop};
 use futures_util::future::join3;
 use proptest::collection::vec;
@@ -73,8 +73,8 @@ proptest! {
     }
 }
 
-/// Every order of products that there is, and orders of those that a word finds.
-const PRODUCTS: [&str; 9] = [
+/// Every order of products that there is, and orders of those that a word finds or that are in a category or two.
+const PRODUCTS: [&str; 12] = [
     "sort=created_at",
     "sort=-created_at",
     "sort=title",
@@ -84,6 +84,9 @@ const PRODUCTS: [&str; 9] = [
     "q=thing&sort=relevance",
     "q=thing&sort=title",
     "q=thing&sort=-price",
+    "category=all&sort=-created_at",
+    "category=all&sort=title",
+    "category=all&sort=-price",
 ];
 
 /// How a product looks: where it has the word `thing`, its price, and seconds until the next.
@@ -131,6 +134,8 @@ impl Keeper {
             2 => one.description = "A thing.".to_owned(),
             _ => {}
         }
+        let categories = if look % 2 == 0 { vec!["some", "others"] } else { vec!["some"] };
+        one.categories = categories.into_iter().map(|slug| Slug::parse(slug).expect("a slug")).collect();
         self.shop.create_product(&self.call, None, one).await.expect("made");
         self.hand.advance(Duration::from_secs(u64::from(pause % 3)));
     }
@@ -208,6 +213,11 @@ fn assert_shown_once(shown: &[String], stayed: impl IntoIterator<Item = String>,
 async fn read_beside_keepers(limit: usize, first: Vec<Look>, acts: [Vec<Act>; 2]) {
     let world = World::new();
     let (app, keeper) = (world.app().await, Keeper::of(&world));
+    for category in
+        [json!({"name": "All"}), json!({"name": "Some", "parent": "all"}), json!({"name": "Others", "parent": "some"})]
+    {
+        post("/v1/admin/categories").by("staff").json(&category).to(&app).await.expect(201);
+    }
     for look in first {
         keeper.sell(look).await;
     }

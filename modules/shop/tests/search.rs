@@ -165,8 +165,10 @@ const MUGS: &str = "
            case when n <= 5500 then 'archived' else 'active' end, case n % 1000 when 0 then 'sue' end, 20000 - n, 1, 1, n, n
     from number;
     insert into search_term (term, product, weight) select 'mug', printf('prd_0%025d', n), 8 from number;
-    insert into product_category (product, category) select printf('prd_0%025d', n), 'cat_blue' from number where n % 4 = 0;
-    insert into product_category (product, category) select printf('prd_0%025d', n), 'cat_sea' from number where n % 8 = 0;
+    insert into product_category (product, category, status, title, price_from, created_at)
+    select id, 'cat_blue', status, title, price_from, created_at from product where created_at % 4 = 0;
+    insert into product_category (product, category, status, title, price_from, created_at)
+    select id, 'cat_sea', status, title, price_from, created_at from product where created_at % 8 = 0;
     drop table number;";
 
 #[actix_web::test]
@@ -177,15 +179,14 @@ async fn a_word_of_very_many_products_still_finds_the_ones_that_a_filter_leaves(
     let list = async |query: &str| get(&format!("/v1/products?q=mug&include=total&limit=3{query}")).to(&app).await;
     let page = list("&max_price=8510").await.expect(200);
     assert_eq!((page.column("title").len(), &page.body["total"]), (3, &json!(11)), "the last ones there are");
-    assert_eq!(list("&category=blue").await.expect(200).body["total"], 1_500);
+    assert_eq!(list("&category=blue").await.expect(200).body["total"], Value::Null, "too many to be asked");
     let supplied = get("/v1/admin/products?q=mug&supplier=sue&include=total").by("staff").to(&app).await.expect(200);
     assert_eq!(supplied.body["total"], 11);
     let cheapest = list("&sort=price").await.expect(200);
     let titles = vec!["Mug 11500", "Mug 11499", "Mug 11498"];
-    assert_eq!((cheapest.column("title"), &cheapest.body["total"]), (titles, &json!(6_000)));
+    assert_eq!((cheapest.column("title"), &cheapest.body["total"]), (titles, &Value::Null));
     let next = cheapest.text("/next_cursor");
     assert_eq!(list(&format!("&sort=price&after={next}")).await.expect(200).column("title")[0], "Mug 11497");
-    assert_eq!(list("").await.expect(200).body["total"], 6_000);
     let none = get("/v1/products?q=mug%20cup&sort=price").to(&app).await.expect(200);
     assert!(none.column("title").is_empty());
 }
@@ -216,7 +217,7 @@ async fn two_words_of_very_many_products_find_all_that_have_both() {
         by_relevance.sort_by_key(|n| n % 10 != 0);
         let orders = [("-created_at", &down), ("price", &down), ("created_at", &up), ("relevance", &by_relevance)];
         for (sort, expected) in orders {
-            let pages = app.pages(&format!("/v1/admin/products?q=tall+wide&sort={sort}&include=total")).await;
+            let pages = app.pages(&format!("/v1/admin/products?q=tall+wide&sort={sort}")).await;
             let (mut shown, mut expected): (Vec<&str>, _) =
                 (pages.iter().flat_map(|page| page.column("title")).collect(), titles(expected));
             // What does not stand together is not ranked together.
@@ -225,14 +226,8 @@ async fn two_words_of_very_many_products_find_all_that_have_both() {
                 expected.sort_unstable();
             }
             assert_eq!(shown, expected, "{sort}");
-            assert_eq!(pages[0].body["total"], 20, "{sort}");
-            // Of 11,500, 1,000 are looked at in vain for a page, and 10,000 where something is found; to be ranked 500, of
-            // those that have a word where its terms are few.
-            let most = match (sort, is_scattered) {
-                ("created_at", _) => 3,
-                ("relevance", true) => 24,
-                _ => 12,
-            };
+            // Of 11,500, 1,000 are looked at for a page; to be ranked 500, of those that have a word where its terms are few.
+            let most = if is_scattered && sort == "relevance" { 24 } else { 12 };
             assert!(pages.len() <= most, "{sort}: {}", pages.len());
         }
     }
@@ -324,8 +319,8 @@ async fn all_that_a_word_finds_is_shown_once_though_it_becomes_a_common_one() {
         database.write::<_, Outage, _>(move |db| Ok(db.batch_execute(sql)?)).await.expect("is written");
     };
     run(MUGS).await;
-    // Of 1,999 mugs left, the lighter ones are scattered.
-    run("delete from search_term where product < printf('prd_0%025d', 9502);
+    // Of 1,000 mugs left, the lighter ones are scattered.
+    run("delete from search_term where product < printf('prd_0%025d', 10501);
          update search_term set weight = 1 + substr(product, -4) % 7")
     .await;
     let mut shown = all_found(&app, "/v1/products?q=mug&limit=100", "staff", async |seen| {
@@ -334,7 +329,7 @@ async fn all_that_a_word_finds_is_shown_once_though_it_becomes_a_common_one() {
         }
     })
     .await;
-    let mut expected: Vec<String> = (9_502..=11_500).map(|n| format!("Mug {n}")).collect();
+    let mut expected: Vec<String> = (10_501..=11_500).map(|n| format!("Mug {n}")).collect();
     shown.retain(|title| title != "Mug of today");
     expected.sort();
     shown.sort();

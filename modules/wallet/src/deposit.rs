@@ -1,7 +1,7 @@
 //! Deposits: money that a user says comes in, credited once it is confirmed.
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, is, overtaken, refuse};
+use emporium_database::{Db, is, overtaken, pair, refuse};
 use emporium_kernel::{Money, PositiveMoney, Timestamp, id};
 use emporium_wallet_api::{TransferId, WalletError};
 
@@ -156,7 +156,7 @@ pub(crate) fn list(db: &mut Db, filter: &Filter<DepositStatus>) -> Done<Vec<Depo
         query = query.filter(is(deposit::state, state)).then_order_by(deposit::state.desc());
     }
     if let Some((at, id)) = &filter.after {
-        query = query.filter(deposit::created_at.le(at)).filter(deposit::created_at.lt(at).or(deposit::id.lt(id)));
+        query = query.filter(pair(deposit::created_at, deposit::id).lt((*at, id)));
     }
     let newest = query.then_order_by((deposit::created_at.desc(), deposit::id.desc())).limit(filter.limit.probe());
     diesel::RunQueryDsl::load(newest, db)?.into_iter().map(read).collect()

@@ -1,7 +1,7 @@
 //! Withdrawals: money that a user takes out, set aside until it is paid or rejected.
 
 use emporium_database::prelude::*;
-use emporium_database::{Db, Failure, is, overtaken, refuse};
+use emporium_database::{Db, Failure, is, overtaken, pair, refuse};
 use emporium_kernel::{Money, PositiveMoney, Timestamp, id};
 use emporium_wallet_api::{HoldId, HoldState, TransferId, WalletError};
 
@@ -184,8 +184,7 @@ pub(crate) fn list(db: &mut Db, filter: &Filter<WithdrawalStatus>) -> Done<Vec<W
         query = query.filter(is(withdrawal::state, state)).then_order_by(withdrawal::state.desc());
     }
     if let Some((at, id)) = &filter.after {
-        query =
-            query.filter(withdrawal::created_at.le(at)).filter(withdrawal::created_at.lt(at).or(withdrawal::id.lt(id)));
+        query = query.filter(pair(withdrawal::created_at, withdrawal::id).lt((*at, id)));
     }
     let newest =
         query.then_order_by((withdrawal::created_at.desc(), withdrawal::id.desc())).limit(filter.limit.probe());

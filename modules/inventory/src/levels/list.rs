@@ -6,7 +6,7 @@
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use emporium_database::scan::FEW;
-use emporium_database::{Db, is};
+use emporium_database::{Db, is, pair};
 use emporium_inventory_api::{Level, LocationId, Sku};
 use emporium_kernel::{Cursor, Limit, Page};
 use schemars::JsonSchema;
@@ -19,7 +19,7 @@ use crate::schema::{Backend, item, level};
 /// Of so many items at most the levels are read together: at first of as many as there may be rows, for most have one.
 const ITEMS_AT_ONCE: usize = 1_000;
 /// Some so many items are looked at for a page; where their levels do not fill it, its cursor says where the next one goes on.
-const MOST_ITEMS: usize = 10_000;
+const MOST_ITEMS: usize = 1_000;
 
 /// Which levels to list.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -98,7 +98,7 @@ impl Listing<'_> {
             query = query.filter(is(level::sku, sku.as_str()));
         }
         if let Some((sku, location)) = after.cloned() {
-            query = query.filter(level::sku.ge(sku.clone()).and(level::sku.gt(sku).or(level::location.gt(location))));
+            query = query.filter(pair(level::sku, level::location).gt((sku, location)));
         }
         match &self.filter.location {
             Some(location) => query.filter(is(level::location, location.as_str())).order((level::location, level::sku)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use diesel::dsl::not;
 use diesel::prelude::*;
-use emporium_database::{Db, is};
+use emporium_database::{Db, is, pair};
 use emporium_inventory_api::{LocationId, Reservation, ReservationId, ReservationState, Sku};
 use emporium_kernel::{Cursor, Limit, Newest, Page, Timestamp};
 use schemars::JsonSchema;
@@ -110,8 +110,7 @@ pub(crate) fn list(db: &mut Db, filter: ReservationFilter) -> Done<Page<Held>> {
         query = query.filter(is(reservation::state, name(state))).order(reservation::state.desc());
     }
     if let Some(Cursor((at, id))) = filter.after {
-        let past = reservation::created_at.lt(at).or(reservation::id.lt(id));
-        query = query.filter(reservation::created_at.le(at).and(past));
+        query = query.filter(pair(reservation::created_at, reservation::id).lt((at, id)));
     }
     let newest = query.then_order_by((reservation::created_at.desc(), reservation::id.desc()));
     let rows: Vec<Row> = newest.load(db)?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use emporium_database::Db;
+use emporium_database::pair;
 use emporium_database::prelude::*;
 use emporium_database::walk::{Span, Walk, is_full};
 use emporium_inventory_api::{InventoryError, ReservationState};
@@ -74,7 +75,7 @@ fn rows(db: &mut Db, keys: &Span<Key>) -> Done<Vec<Row>> {
         .left_join(item::table)
         .left_join(location::table.on(location::id.eq(level::location)))
         .left_join(movement::table.on(its_last))
-        .filter(level::sku.ge(sku.clone()).and(level::sku.gt(sku).or(level::location.gt(place))))
+        .filter(pair(level::sku, level::location).gt((sku, place)))
         .filter(level::sku.le(last_sku.clone()).and(level::sku.lt(last_sku).or(level::location.le(last_place))))
         .select((
             level::sku,

@@ -45,7 +45,7 @@ pub(crate) fn insert(
     );
     diesel::insert_into(product::table).values(row).execute(db)?;
     let created_skus = skus::put(db, id, &draft.skus, now)?;
-    link(db, id, &draft.categories)?;
+    link(db, id, draft, now)?;
     let categories = categories_now(db, id)?;
     terms.add(id, terms::of(draft, &categories));
     tell(db, "product.created", id, &slug, draft.status, 1, now)?;
@@ -69,9 +69,9 @@ pub(crate) fn replace(db: &mut Db, current: &Product, wanted: &ProductDraft, now
         created_skus = skus::put(db, &current.id, &wanted.skus, now)?;
         skus::archive_others(db, &current.id, &wanted.skus)?;
     }
-    if before.categories != wanted.categories {
+    if is_listed_otherwise(&before, &wanted) {
         unlink(db, &current.id)?;
-        link(db, &current.id, &wanted.categories)?;
+        link(db, &current.id, &wanted, current.created_at)?;
     }
     if is_registered_otherwise(&before, &wanted) {
         diesel::update(product::table.filter(product::id.eq(current.id.as_str())))
@@ -117,6 +117,14 @@ fn is_registered_otherwise(before: &ProductDraft, wanted: &ProductDraft) -> bool
         || wanted.skus.iter().any(|sku| !known.contains(&(sku.sku.as_str(), sku.title.as_str())))
 }
 
+/// Whether lists of categories are to show it otherwise: a member holds what they are filtered and sorted by.
+fn is_listed_otherwise(before: &ProductDraft, wanted: &ProductDraft) -> bool {
+    fn listed(draft: &ProductDraft) -> (&[Slug], Status, &str, i64) {
+        (&draft.categories, draft.status, &draft.title, skus::price_from(&draft.skus))
+    }
+    listed(before) != listed(wanted)
+}
+
 /// Lets nobody else change these products before this transaction has ended.
 pub(crate) fn lock(db: &mut Db, ids: &[ProductId]) -> Done<()> {
     diesel::update(product::table.filter(product::id.eq_any(ids.iter().map(ProductId::as_str))))
@@ -136,10 +144,15 @@ fn unlink(db: &mut Db, id: &ProductId) -> Done<()> {
     Ok(())
 }
 
-/// Puts a product into categories.
-fn link(db: &mut Db, id: &ProductId, slugs: &[Slug]) -> Done<()> {
-    for category in category::by_slugs(db, slugs)? {
-        let row = (product_category::product.eq(id.as_str()), product_category::category.eq(category.id.as_str()));
+/// Puts a product into its categories, with what their lists are filtered and sorted by.
+fn link(db: &mut Db, id: &ProductId, draft: &ProductDraft, created_at: Timestamp) -> Done<()> {
+    for category in category::by_slugs(db, &draft.categories)? {
+        let row = (
+            (product_category::product.eq(id.as_str()), product_category::category.eq(category.id.as_str())),
+            (product_category::status.eq(draft.status.name()), product_category::title.eq(&draft.title)),
+            product_category::price_from.eq(skus::price_from(&draft.skus)),
+            product_category::created_at.eq(created_at.micros()),
+        );
         diesel::insert_into(product_category::table).values(row).execute(db)?;
     }
     Ok(())

@@ -18,7 +18,7 @@ use super::terms::{whole, words};
 use crate::error::Done;
 use crate::schema::product;
 
-pub(crate) use self::entries::{Bounds, COMMON, Latest};
+pub(crate) use self::entries::{Bounds, Latest};
 
 type Backend = <Db as diesel::Connection>::Backend;
 type Condition = Box<dyn BoxableExpression<product::table, Backend, SqlType = Bool>>;

@@ -93,11 +93,69 @@ fn foreign_cursor() -> Problem {
 }
 
 /// Number and id of a place that has them.
-pub(super) fn numbered(place: Option<Place>) -> Option<(i64, String)> {
-    place.and_then(|(_, key, id)| if let Key::Number(number) = key { Some((number, id)) } else { None })
+pub(super) fn numbered(place: Option<&Place>) -> Option<(i64, String)> {
+    place.and_then(|(_, key, id)| if let Key::Number(number) = key { Some((*number, id.clone())) } else { None })
 }
 
 /// Title and id of a place that has them.
-pub(super) fn titled(place: Option<Place>) -> Option<(String, String)> {
-    place.and_then(|(_, key, id)| if let Key::Text(title) = key { Some((title, id)) } else { None })
+pub(super) fn titled(place: Option<&Place>) -> Option<(String, String)> {
+    place.and_then(|(_, key, id)| if let Key::Text(title) = key { Some((title.clone(), id.clone())) } else { None })
 }
+
+/// Rows of an index: those behind one place and no later than another, so many of them after so many others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range<'a> {
+    pub after: Option<&'a Place>,
+    pub until: Option<&'a Place>,
+    pub skip: i64,
+    pub most: i64,
+}
+
+/// Reads where the rows of a query are, those of a [`Range`] in the order of a list. The table has the columns of all orders,
+/// and the product's id in the column that is named.
+macro_rules! places {
+    ($db:expr, $query:expr, $table:ident :: $id:ident, $sort:expr, $range:expr) => {
+        match $sort {
+            Sort::Title | Sort::TitleDown => {
+                $crate::catalogue::listing::place::places!(
+                    @ $db, $query, $table::title, $table::$id, $sort, $range, titled, Key::Text
+                )
+            }
+            Sort::Price | Sort::PriceDown => {
+                $crate::catalogue::listing::place::places!(
+                    @ $db, $query, $table::price_from, $table::$id, $sort, $range, numbered, Key::Number
+                )
+            }
+            Sort::Relevance | Sort::Created | Sort::CreatedDown => {
+                $crate::catalogue::listing::place::places!(
+                    @ $db, $query, $table::created_at, $table::$id, $sort, $range, numbered, Key::Number
+                )
+            }
+        }
+    };
+    (@ $db:expr, $query:expr, $key:expr, $id:expr, $sort:expr, $range:expr, $parts:expr, $kind:expr) => {{
+        let (mut query, sort, range): (_, Sort, Range<'_>) = ($query, $sort, $range);
+        let (after, until) = ($parts(range.after), $parts(range.until));
+        if sort.is_falling() {
+            query = query.then_order_by(($key.desc(), $id.desc()));
+            if let Some(after) = after {
+                query = query.filter(pair($key, $id).lt(after));
+            }
+            if let Some(until) = until {
+                query = query.filter(pair($key, $id).ge(until));
+            }
+        } else {
+            query = query.then_order_by(($key.asc(), $id.asc()));
+            if let Some(after) = after {
+                query = query.filter(pair($key, $id).gt(after));
+            }
+            if let Some(until) = until {
+                query = query.filter(pair($key, $id).le(until));
+            }
+        }
+        let rows = query.select(($key, $id)).offset(range.skip).limit(range.most).load($db)?;
+        rows.into_iter().map(|(key, id)| (sort, $kind(key), id)).collect::<Vec<Place>>()
+    }};
+}
+
+pub(super) use places;

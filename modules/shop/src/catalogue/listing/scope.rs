@@ -3,12 +3,17 @@
 //! Where some part of a filter leaves few products, these are read by their ids and asked for the rest. Otherwise an index
 //! in the order of the list is looked through, and each product is asked.
 
+use std::slice;
+
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
+use emporium_database::scan::FEW;
 use emporium_database::{Db, is};
 
+use super::members::Shelf;
+use super::place::{Key, Place, Range};
 use super::{Filter, Sort};
-use crate::catalogue::search::{COMMON, Matches, Search};
+use crate::catalogue::search::{Matches, Search};
 use crate::catalogue::{Status, category};
 use crate::error::Done;
 use crate::schema::{product, product_category};
@@ -16,8 +21,8 @@ use crate::schema::{product, product_category};
 type Backend = <Db as diesel::Connection>::Backend;
 pub(super) type Products<'a> = product::BoxedQuery<'a, Backend>;
 
-/// Products that are read by their ids though nothing is searched for: so many, scattered, are read in a few milliseconds.
-const FEW: usize = 1_000;
+/// Categories with each status whose members are read side by side, at most.
+const MOST_SHELVES: usize = 32;
 
 /// A filter whose words and category were looked up.
 pub(super) struct Scope<'a> {
@@ -44,7 +49,7 @@ impl<'a> Scope<'a> {
         let mut scope = Self { filter, categories, matches: None, search: None };
         match filter.q.as_deref().and_then(Search::read) {
             Some(search) => scope.find(db, search, sort)?,
-            None => scope.matches = scope.candidates(db, FEW, sort)?.map(Matches::unweighed),
+            None => scope.matches = scope.candidates(db, sort)?.map(Matches::unweighed),
         }
         let nothing = scope.matches.as_ref().is_some_and(|matches| matches.weights.is_empty());
         Ok((!nothing).then_some(scope))
@@ -53,27 +58,27 @@ impl<'a> Scope<'a> {
     /// Finds what is searched for; where that is too much, each product is asked.
     fn find(&mut self, db: &mut Db, search: Search, sort: Sort) -> Done<()> {
         self.matches = search.matching(db)?;
-        if self.matches.is_none()
-            && let Some(few) = self.candidates(db, COMMON, sort)?
+        if self.matches.is_some() {
+            return Ok(());
+        }
+        self.search = Some(search);
+        if let Some(few) = self.candidates(db, sort)?
+            && let Some(search) = self.search.take()
         {
             self.matches = Some(search.among(db, few)?);
-        }
-        if self.matches.is_none() {
-            self.search = Some(search);
         }
         Ok(())
     }
 
-    /// The products that one part of the filter lets through, when these are at most so many, and of a status or between prices
-    /// at most [`FEW`]; the rest of it still applies.
-    fn candidates(&self, db: &mut Db, most: usize, sort: Sort) -> Done<Option<Vec<String>>> {
-        if let Some(categories) = &self.categories
-            && let Some(members) = members(db, categories, most)?
+    /// The products that one part of the filter lets through, when these are at most [`FEW`]; the rest of it still applies.
+    fn candidates(&self, db: &mut Db, sort: Sort) -> Done<Option<Vec<String>>> {
+        if let Some(categories) = self.categories.as_ref().filter(|_| self.shelves().is_none())
+            && let Some(members) = members(db, categories)?
         {
             return Ok(Some(members));
         }
         if let Some(supplier) = self.supplier()
-            && let Some(ids) = few(db, most, || product::table.filter(product::supplier.eq(supplier)).into_boxed())?
+            && let Some(ids) = few(db, || product::table.filter(product::supplier.eq(supplier)).into_boxed())?
         {
             return Ok(Some(ids));
         }
@@ -91,21 +96,53 @@ impl<'a> Scope<'a> {
             None => product::table.into_boxed(),
         };
         // For more of them than that MariaDB would rather sort all there are.
-        few(db, FEW, || self.within_prices(of_status()).then_order_by(product::price_from))
+        few(db, || self.within_prices(of_status()).then_order_by(product::price_from))
+    }
+
+    /// The categories, each with each status, whose members are what the filter leaves but for prices; `None` where it asks for
+    /// more, or where these are too many.
+    pub(super) fn shelves(&self) -> Option<Vec<Shelf<'_>>> {
+        let categories = self.categories.as_ref()?;
+        let statuses = self.filter.status.as_ref().map_or(&Status::ALL[..], slice::from_ref);
+        let asks_more = self.supplier().is_some() || self.search.is_some() || self.matches.is_some();
+        let fits = !asks_more && categories.len() * statuses.len() <= MOST_SHELVES;
+        let of_each = |category| statuses.iter().map(move |status| (String::as_str(category), *status));
+        fits.then(|| categories.iter().flat_map(of_each).collect())
+    }
+
+    /// Whether each product is asked for its price, for an index in this order does not answer it.
+    pub(super) fn asks_price(&self, sort: Sort) -> bool {
+        self.has_price() && !sort.is_by_price()
     }
 
     /// Whether very many products may be asked for each that is let through: they are asked what the index for this order
     /// does not answer.
     pub(super) fn asks(&self, sort: Sort) -> bool {
-        let asks_price = self.has_price() && !sort.is_by_price();
+        let asks_price = self.asks_price(sort);
         let asks_status = self.supplier().is_some() && self.filter.status.is_some();
         let asks = asks_price || asks_status || self.search.is_some() || self.categories.is_some();
         self.matches.is_none() && asks
     }
 
-    /// The lowest and the highest price, where the index for this order is entered there.
-    pub(super) fn prices(&self, sort: Sort) -> (Option<i64>, Option<i64>) {
-        if self.enters_at_price(sort) { (self.filter.min_price, self.filter.max_price) } else { (None, None) }
+    /// The lowest and the highest price.
+    pub(super) fn prices(&self) -> (Option<i64>, Option<i64>) {
+        (self.filter.min_price, self.filter.max_price)
+    }
+
+    /// Where a range begins and ends: within the prices, where the index for this order is entered there. `~` sorts after all
+    /// that an id has.
+    pub(super) fn bounds(&self, sort: Sort, range: Range<'_>) -> (Option<Place>, Option<Place>) {
+        let (after, until) = (range.after.cloned(), range.until.cloned());
+        if !self.enters_at_price(sort) {
+            return (after, until);
+        }
+        let low = self.filter.min_price.map(|price| (sort, Key::Number(price), String::new()));
+        let high = self.filter.max_price.map(|price| (sort, Key::Number(price), "~".to_owned()));
+        let (start, end) = if sort.is_falling() { (high, low) } else { (low, high) };
+        (
+            after.into_iter().chain(start).max_by(|a, b| sort.compare(a, b)),
+            until.into_iter().chain(end).min_by(|a, b| sort.compare(a, b)),
+        )
     }
 
     /// The index that is looked through: that of a supplier or of a status, for there are such in every order. Of a supplier's
@@ -130,7 +167,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The products that are looked through, in no order yet; for a list in this order, which is bounded by [`Self::prices`].
+    /// The products that are looked through, in no order yet; for a list in this order, which is bounded by [`Self::bounds`].
     pub(super) fn query(&self, sort: Sort) -> Products<'_> {
         let query = if self.supplier().is_some() { self.of_status(self.index()) } else { self.index() };
         let query = self.narrowed(if self.enters_at_price(sort) { query } else { self.priced(query) });
@@ -155,7 +192,8 @@ impl<'a> Scope<'a> {
     fn narrowed<'q>(&'q self, query: Products<'q>) -> Products<'q> {
         let Some(categories) = &self.categories else { return query };
         let member = product_category::table.filter(product_category::product.eq(product::id));
-        query.filter(exists(member.filter(product_category::category.eq_any(categories))))
+        // Its categories are few. Looked for one by one, those of the filter may be very many.
+        query.filter(exists(member.filter(not(product_category::category.ne_all(categories)))))
     }
 
     /// What the filter leaves, to be counted.
@@ -213,10 +251,10 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The members of categories, when these are at most so many.
-fn members(db: &mut Db, categories: &[String], most: usize) -> Done<Option<Vec<String>>> {
+/// The members of categories, when these are at most [`FEW`].
+fn members(db: &mut Db, categories: &[String]) -> Done<Option<Vec<String>>> {
     let of = || product_category::table.filter(product_category::category.eq_any(categories));
-    let beyond = of().select(product_category::product).offset(i64::try_from(most).unwrap_or(i64::MAX)).limit(1);
+    let beyond = of().select(product_category::product).offset(FEW).limit(1);
     // A product may stand in several of them; then there are fewer members, and asking each product does as well.
     if beyond.first::<String>(db).optional()?.is_some() {
         return Ok(None);
@@ -224,11 +262,10 @@ fn members(db: &mut Db, categories: &[String], most: usize) -> Done<Option<Vec<S
     Ok(Some(of().select(product_category::product).load(db)?))
 }
 
-/// The ids of the products of a query when these are at most so many. Where they are more, counting past so many of them
+/// The ids of the products of a query when these are at most [`FEW`]. Where they are more, counting past so many of them
 /// takes a small part of the time that reading takes.
-fn few<'q>(db: &mut Db, most: usize, query: impl Fn() -> Products<'q>) -> Done<Option<Vec<String>>> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let beyond: Option<String> = query().select(product::id).offset(most).limit(1).first(db).optional()?;
+fn few<'q>(db: &mut Db, query: impl Fn() -> Products<'q>) -> Done<Option<Vec<String>>> {
+    let beyond: Option<String> = query().select(product::id).offset(FEW).limit(1).first(db).optional()?;
     if beyond.is_some() {
         return Ok(None);
     }

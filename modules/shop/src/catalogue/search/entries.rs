@@ -4,14 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::dsl::exists;
 use emporium_database::prelude::*;
+use emporium_database::scan::FEW;
 use emporium_database::{Db, is};
 
 use super::Condition;
 use crate::error::Done;
 use crate::schema::{product, search_term};
 
-/// So many entries make a word a common one.
-pub(crate) const COMMON: usize = 2_000;
 /// Products whose entries are looked up with one query.
 const ASKED_AT_ONCE: usize = 500;
 /// So many products may stand side by side.
@@ -76,7 +75,7 @@ pub(super) fn has(word: &str) -> Condition {
     Box::new(exists(of_product.select(search_term::product)))
 }
 
-/// The products with a term that begins with `word`; `None` when it is common.
+/// The products with a term that begins with `word`; `None` when it is common, with more than [`FEW`] entries.
 pub(super) fn having(db: &mut Db, word: &str) -> Done<Option<HashMap<String, i64>>> {
     if is_common(db, word)? {
         return Ok(None);
@@ -94,7 +93,7 @@ fn is_common(db: &mut Db, word: &str) -> Done<bool> {
         .filter(search_term::term.ge(word).and(search_term::term.lt(end(word))))
         .select(search_term::product)
         .order((search_term::term, search_term::product))
-        .offset(count(COMMON) - 1)
+        .offset(FEW)
         .limit(1)
         .first(db)
         .optional()?;

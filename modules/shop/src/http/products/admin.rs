@@ -94,7 +94,7 @@ fn scope(seller: &Seller) -> Option<String> {
 #[serde(deny_unknown_fields)]
 struct Search {
     /// Up to eight words to find in title, SKU, categories, tags and description (of each product, 200 words are known
-    /// beside its SKUs); each may be the beginning of one. Where every word is in some 2,000 products or
+    /// beside its SKUs); each may be the beginning of one. Where every word is in some 1,000 products or
     /// more and nothing else of the filter leaves few, some hundred products are ranked by relevance at a time, the newest
     /// first, and a page may be short, or empty, before the end.
     q: Option<Prose<200>>,

@@ -6,7 +6,7 @@ use std::slice;
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use emporium_database::scan::{Counted, FEW, Scan};
-use emporium_database::{Db, Failure, is};
+use emporium_database::{Db, Failure, is, pair};
 use emporium_inventory_api::Sku;
 use emporium_kernel::Timestamp;
 
@@ -96,18 +96,17 @@ impl<'a> Listing<'a> {
         Ok(beyond.is_none())
     }
 
-    /// Orders between two places and in the time of the filter. The first condition of a place alone enters an index; the
-    /// second leaves out what is of that moment and beyond the place.
+    /// Orders between two places and in the time of the filter.
     fn between(&self, after: Option<&Place>, until: Option<&Place>) -> Query<'_> {
         let before_all = |moment: Timestamp| (moment.micros(), String::new());
         let after = after.cloned().into_iter().chain(self.filter.to.map(before_all)).min();
         let until = until.cloned().into_iter().chain(self.filter.from.map(before_all)).max();
         let mut query = orders::table.into_boxed();
         if let Some((at, id)) = after {
-            query = query.filter(orders::created_at.le(at)).filter(orders::created_at.lt(at).or(orders::id.lt(id)));
+            query = query.filter(pair(orders::created_at, orders::id).lt((at, id)));
         }
         if let Some((at, id)) = until {
-            query = query.filter(orders::created_at.ge(at)).filter(orders::created_at.gt(at).or(orders::id.ge(id)));
+            query = query.filter(pair(orders::created_at, orders::id).ge((at, id)));
         }
         query
     }
@@ -241,8 +240,8 @@ impl Scan for Listing<'_> {
 }
 
 impl Counted for Listing<'_> {
-    fn reaches(&self, db: &mut Db, until: Option<&Place>, rows: i64) -> Done<bool> {
-        let last = self.matching(None, until).select(orders::id).offset(rows - 1);
+    fn reaches(&self, db: &mut Db, rows: i64) -> Done<bool> {
+        let last = self.matching(None, None).select(orders::id).offset(rows - 1);
         Ok(last.first::<String>(db).optional()?.is_some())
     }
 

@@ -1,0 +1,1 @@
+update product_category set status = '', title = '', price_from = 0, created_at = 0;

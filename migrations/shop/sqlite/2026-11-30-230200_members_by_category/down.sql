@@ -1,0 +1,3 @@
+drop index product_category_by_price;
+drop index product_category_by_title;
+drop index product_category_by_created;
