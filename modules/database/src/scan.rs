@@ -9,7 +9,7 @@ use crate::Db;
 
 /// So many rows are looked at together, [`FEW`] in all: few at first, for most pages are full by then, and finding where a
 /// stretch ends takes a part of the time that looking at it takes.
-const STRETCHES: [i64; 2] = [100, 900];
+pub const STRETCHES: &[i64] = &[100, 900];
 
 /// So many rows are few: they are read and sorted in less time than others are passed over.
 pub const FEW: i64 = 1_000;
@@ -25,6 +25,11 @@ pub trait Scan {
 
     /// Whether very many rows may be asked for each that belongs to the list; otherwise a page ends where it is full.
     fn asks(&self) -> bool;
+
+    /// How many rows are looked at together for a page, one stretch after another; fewer where asking is dear.
+    fn stretches(&self) -> &'static [i64] {
+        STRETCHES
+    }
 
     /// The place of a row.
     fn place(&self, row: &Self::Row) -> Self::Place;
@@ -69,8 +74,8 @@ pub fn scan<L: Scan>(
     after: Option<L::Place>,
 ) -> Result<Scanned<L::Row, L::Place>, L::Error> {
     let (mut rows, mut from) = (Vec::new(), after);
-    for stretch in STRETCHES {
-        let end = if list.asks() { list.end(db, from.as_ref(), stretch)? } else { None };
+    for stretch in list.stretches() {
+        let end = if list.asks() { list.end(db, from.as_ref(), *stretch)? } else { None };
         let missing = i64::try_from(most + 1 - rows.len()).unwrap_or(i64::MAX);
         rows.extend(list.rows(db, from.as_ref(), end.as_ref(), missing)?);
         if rows.len() > most {

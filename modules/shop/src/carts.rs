@@ -6,6 +6,7 @@ mod view;
 
 use std::sync::Arc;
 
+use diesel::dsl::{exists, not};
 use emporium_database::idempotency::{self, Turn};
 use emporium_database::prelude::*;
 use emporium_database::{Db, refuse};
@@ -254,10 +255,9 @@ impl Shop {
         let oldest = self.clock.now().minus(std::time::Duration::from_secs(days * 24 * 60 * 60)).micros();
         self.database
             .write_in(emporium_database::Lane::Continuation, move |db| {
-                let unfinished = orders::step.ne("done").and(orders::live_cart.is_not_null());
-                let live = orders::table.filter(unfinished).select(orders::live_cart);
+                let unfinished = orders::live_cart.eq(cart::id.nullable()).and(orders::step.ne("done"));
                 let old: Vec<String> = cart::table
-                    .filter(cart::updated_at.lt(oldest).and(cart::id.nullable().ne_all(live)))
+                    .filter(cart::updated_at.lt(oldest).and(not(exists(orders::table.filter(unfinished)))))
                     .select(cart::id)
                     .limit(200)
                     .load(db)?;

@@ -219,6 +219,33 @@ async fn what_a_renaming_left_undone_is_done_by_the_sweep() {
     assert_eq!((found("crockery").await, found("cups").await, found("dishes").await), (0, 0, 3));
 }
 
+/// Who renames a category of very many products waits for a thousand of them; the sweep does the rest.
+#[actix_web::test]
+async fn a_renamed_category_of_very_many_products_is_found_by_its_new_name_by_and_by() {
+    let world = World::new();
+    let app = world.app().await;
+    plant(&app).await;
+    let many = "
+        create table number as
+            with recursive counted(n) as (select 1 union all select n + 1 from counted where n < 1250) select n from counted;
+        insert into product (id, slug, title, description, vendor, kind, tags, options, images, extra, status, supplier,
+                             price_from, registered, version, created_at, updated_at)
+        select printf('prd_0%025d', n), 'mug-' || n, 'Mug', '', '', '', '[]', '[]', '[]', '{}', 'active', null, 1, 1, 1, n, n
+        from number;
+        insert into product_category (product, category, status, title, price_from, created_at)
+        select p.id, c.id, p.status, p.title, p.price_from, p.created_at from product p join category c on c.slug = 'cups';
+        drop table number;";
+    world.shop.database().write::<_, Outage, _>(|db| Ok(db.batch_execute(many)?)).await.expect("is written");
+    change(&app, "cups", json!({"name": "Beakers"})).await.expect(200);
+    let found = async || -> usize {
+        let pages = app.pages("/v1/admin/products?q=beakers&sort=created_at").await;
+        pages.iter().map(|page| page.column("id").len()).sum()
+    };
+    assert_eq!(found().await, 1_000);
+    world.shop.sweep().await.expect("sweeps");
+    assert_eq!(found().await, 1_250);
+}
+
 /// Lists of a category hold what they are filtered and sorted by; they follow every change of a product, of its categories,
 /// and show once what is in several categories.
 #[actix_web::test]

@@ -10,6 +10,8 @@ use crate::{Shop, ShopError};
 
 /// In one sweep, so many times.
 const MOST_ROUNDS: usize = 50;
+/// In the request that renames a category, so many times: a thousand products. The sweep does the rest.
+const ROUNDS_AT_ONCE: usize = 10;
 /// Products that get new terms in one transaction.
 const AT_ONCE: i64 = 100;
 
@@ -40,7 +42,8 @@ impl Shop {
         self.change_catalogue(make).await
     }
 
-    /// Renames or moves a category whose version is `seen`, or whichever it has when that is `None`.
+    /// Renames or moves a category whose version is `seen`, or whichever it has when that is `None`. A thousand of its products
+    /// are found by a new name at once, and more of them within minutes.
     pub(crate) async fn change_category(
         &self,
         key: CategoryKey,
@@ -60,7 +63,11 @@ impl Shop {
         };
         let category = self.change_catalogue(change).await?;
         if is_renamed {
-            while !self.index_some(category.id.clone(), Lane::New).await? {}
+            for _ in 0..ROUNDS_AT_ONCE {
+                if self.index_some(category.id.clone(), Lane::New).await? {
+                    break;
+                }
+            }
         }
         Ok(category)
     }
@@ -77,8 +84,7 @@ impl Shop {
         self.change_catalogue(remove).await
     }
 
-    /// Goes on, so far, where somebody who renamed a category was interrupted before all of its products were found by its
-    /// name. One that fails does not keep the others from being done.
+    /// Goes on, so far, where a category was renamed and not all of its products are found by its name. One that fails does not keep the others from being done.
     pub(crate) async fn index_renamed(&self) -> Result<(), ShopError> {
         let (mut rounds, mut done) = (0, Ok(()));
         for category in self.database.read(category::unindexed).await? {

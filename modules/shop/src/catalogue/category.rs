@@ -1,6 +1,6 @@
 //! Categories: a tree that products stand in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::str::FromStr;
 
 use emporium_database::prelude::*;
@@ -11,10 +11,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::product::{CategoryId, CategoryRef};
-use super::{Slug, slug, tree};
+use super::{Slug, slug};
 use crate::ShopError;
 use crate::error::Done;
 use crate::schema::{category, product_category};
+
+/// Categories whose children are read with one statement.
+const READ_AT_ONCE: usize = 500;
 
 /// A category.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -176,8 +179,16 @@ pub(crate) fn with_descendants(db: &mut Db, key: &str) -> Done<Vec<String>> {
     let Some(root) = key.parse().ok().map(|key| by_key(db, &key)).transpose()?.flatten() else {
         return Ok(Vec::new());
     };
-    let links: Vec<(String, Option<String>)> = category::table.select((category::id, category::parent)).load(db)?;
-    Ok(tree::below(root.id.as_str(), &links))
+    let (mut found, mut level) = (HashSet::from([root.id.to_string()]), vec![root.id.to_string()]);
+    while !level.is_empty() {
+        let mut below: Vec<String> = Vec::new();
+        for some in level.chunks(READ_AT_ONCE) {
+            below
+                .extend(category::table.filter(category::parent.eq_any(some)).select(category::id).load::<String>(db)?);
+        }
+        level = below.into_iter().filter(|id| found.insert(id.clone())).collect();
+    }
+    Ok(found.into_iter().collect())
 }
 
 /// Products that stand in a category itself, up to `limit` of those whose ids follow `after`.
@@ -303,12 +314,18 @@ fn stale(version: i64) -> ShopError {
 
 /// Refuses to move a category below itself.
 fn refuse_cycle(db: &mut Db, id: &CategoryId, parent: Option<&CategoryId>) -> Done<()> {
-    let Some(parent) = parent else { return Ok(()) };
-    // Locks the tree where writers run side by side: two moves can each be fine and together make a cycle.
-    diesel::update(category::table).set(category::position.eq(category::position)).execute(db)?;
-    let links: Vec<(String, Option<String>)> = category::table.select((category::id, category::parent)).load(db)?;
-    let below = tree::below(id.as_str(), &links);
-    if below.iter().any(|one| one == parent.as_str()) { refuse(ShopError::CategoryCycle) } else { Ok(()) }
+    let (mut above, mut seen) = (parent.map(ToString::to_string), HashSet::new());
+    while let Some(one) = above.take_if(|one| seen.insert(one.clone())) {
+        if one == id.as_str() {
+            return refuse(ShopError::CategoryCycle);
+        }
+        // Held where writers run side by side: of two moves that are each fine and together make a cycle, each holds what the
+        // other moves.
+        let row = category::table.find(&one);
+        diesel::update(row).set(category::position.eq(category::position)).execute(db)?;
+        above = row.select(category::parent).first(db)?;
+    }
+    Ok(())
 }
 
 fn next_position(db: &mut Db, parent: Option<&CategoryId>) -> Done<i64> {

@@ -6,7 +6,7 @@ mod relevance;
 mod scope;
 
 use diesel::prelude::*;
-use emporium_database::scan::{self, Counted, Scan};
+use emporium_database::scan::{self, Counted, STRETCHES, Scan};
 use emporium_database::{Db, Failure, pair};
 use emporium_kernel::{Cursor, Limit, Page, Problem};
 use emporium_shop_api::ProductId;
@@ -99,6 +99,9 @@ where
     Ok(scan::page(db, list, part.limit, after)?.map(|(_, _, id)| id))
 }
 
+/// Where each product is asked for words, an index of words is looked into for each of them.
+const ASKED_FOR_WORDS: &[i64] = &[100, 200];
+
 /// Products that are read with one statement.
 const READ_AT_ONCE: usize = 500;
 
@@ -150,6 +153,10 @@ impl Scan for Listing<'_> {
 
     fn asks(&self) -> bool {
         self.scope.asks(self.sort)
+    }
+
+    fn stretches(&self) -> &'static [i64] {
+        if self.scope.search.is_some() { ASKED_FOR_WORDS } else { STRETCHES }
     }
 
     fn place(&self, row: &Place) -> Place {

@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use emporium_database::Db;
 
-use self::entries::{has, having, having_among, latest_having, latest_of_all};
+use self::entries::{Word, having, having_among, latest_having, latest_of_all, reach_back};
 use super::terms::{whole, words};
 use crate::error::Done;
 use crate::schema::product;
@@ -29,9 +29,9 @@ const MOST_WORDS: usize = 8;
 /// What is searched for.
 #[derive(Debug)]
 pub(crate) struct Search {
-    words: Vec<String>,
+    words: Vec<Word>,
     /// The whole query, when it can be the beginning of a SKU that is not a word.
-    code: Option<String>,
+    code: Option<Word>,
 }
 
 /// Products with how well they match.
@@ -49,7 +49,7 @@ impl Search {
         let mut words = words(query);
         words.truncate(MOST_WORDS);
         let code = Some(whole(query)).filter(|code| !code.is_empty() && !words.contains(code));
-        Some(Self { words, code })
+        Some(Self { words: words.into_iter().map(Word::new).collect(), code: code.map(Word::new) })
     }
 
     /// All products that match; `None` when all words are common.
@@ -67,15 +67,17 @@ impl Search {
     /// The newest products that may match: those that have the word of which the newest reach back the farthest, for it is
     /// the rarest there; of all products, where many terms begin with each word or with the query as a whole.
     pub fn latest(&self, db: &mut Db, bounds: Bounds<'_>) -> Done<Latest> {
-        let mut rarest: Option<Latest> = None;
+        let mut rarest = None;
         for word in &self.words {
-            let having = latest_having(db, word, bounds)?;
-            rarest = rarest.into_iter().chain(having).min_by(|a, b| a.until.cmp(&b.until));
+            let reaches = reach_back(db, word, bounds)?.map(|until| (until, word));
+            rarest = rarest.into_iter().chain(reaches).min_by(|(a, _), (b, _)| a.cmp(b));
         }
         let found = match rarest {
-            None if !self.words.is_empty() => return latest_of_all(db, bounds),
-            found => found.unwrap_or_default(),
+            Some((_, word)) => latest_having(db, word, bounds)?,
+            None if self.words.is_empty() => Some(Latest::default()),
+            None => None,
         };
+        let Some(found) = found else { return latest_of_all(db, bounds) };
         let Some(code) = &self.code else { return Ok(found) };
         match latest_having(db, code, bounds)? {
             Some(coded) => Ok(found.and(coded)),
@@ -104,9 +106,9 @@ impl Search {
     /// Whether a product matches, as a condition of a query that walks through products in an order of their own. `None`
     /// when there is no word, of which [`Self::matching`] has found nothing already.
     pub fn condition(&self) -> Option<Condition> {
-        let words = self.words.iter().map(|word| has(word));
+        let words = self.words.iter().map(Word::condition);
         let words = words.reduce(|all, next| -> Condition { Box::new(all.and(next)) });
-        let code = self.code.as_deref().map(has);
+        let code = self.code.as_ref().map(Word::condition);
         match (words, code) {
             (Some(words), Some(code)) => Some(Box::new(words.or(code))),
             (words, code) => words.or(code),

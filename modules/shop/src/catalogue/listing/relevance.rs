@@ -24,7 +24,7 @@ const TOGETHER: usize = 500;
 /// So many are ranked again, with what has come to match meanwhile. Where they are more, the rest is shown by age.
 const AGAIN: usize = 1_000;
 /// So many stretches make a page at most; one of which nothing is shown ends it, for the next may show as little.
-const MOST_STRETCHES: usize = 10;
+const MOST_STRETCHES: usize = 2;
 /// Of so many at a time, the best first, it is looked up whether the rest of the filter lets them through.
 const LOOKED_UP: usize = 200;
 

@@ -1,13 +1,15 @@
 //! Entries: which product has which term, and how much it counts there. A word stands for all terms that begin with it.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use diesel::dsl::exists;
+use diesel::sql_types::Text;
 use emporium_database::prelude::*;
 use emporium_database::scan::FEW;
 use emporium_database::{Db, is};
 
-use super::Condition;
+use super::{Backend, Condition};
 use crate::error::Done;
 use crate::schema::{product, search_term};
 
@@ -21,6 +23,36 @@ const BETWEEN: usize = 4;
 const FEW_TERMS: usize = 8;
 /// Sorts after every text that begins with what stands before it.
 const LAST: char = char::MAX;
+
+/// A word of a query, with the terms that begin with it once they were looked up.
+#[derive(Debug)]
+pub(super) struct Word {
+    text: String,
+    terms: OnceCell<Option<Vec<String>>>,
+}
+
+impl Word {
+    pub fn new(text: String) -> Self {
+        Self { text, terms: OnceCell::new() }
+    }
+
+    /// The terms that begin with it, when they are few.
+    fn few_terms(&self, db: &mut Db) -> Done<Option<&[String]>> {
+        if self.terms.get().is_none() {
+            // Nobody else sets it meanwhile.
+            let _ = self.terms.set(few_terms(db, &self.text)?);
+        }
+        Ok(self.terms.get().and_then(Option::as_deref))
+    }
+
+    /// Whether the product of the query around this has a term that begins with it.
+    pub fn condition(&self) -> Condition {
+        let begins = search_term::term.ge(self.text.clone()).and(search_term::term.lt(end(&self.text)));
+        let of_product = search_term::table.filter(search_term::product.eq(product::id)).filter(begins);
+        // MariaDB reads nothing but the index for what is selected, and all entries of the word for more.
+        Box::new(exists(of_product.select(search_term::product)))
+    }
+}
 
 /// A term, a product that has it, and how much it counts there.
 type Entry = (String, String, i64);
@@ -67,16 +99,9 @@ fn end(word: &str) -> String {
     format!("{word}{LAST}")
 }
 
-/// Whether the product of the query around this has a term that begins with `word`.
-pub(super) fn has(word: &str) -> Condition {
-    let begins = search_term::term.ge(word.to_owned()).and(search_term::term.lt(end(word)));
-    let of_product = search_term::table.filter(search_term::product.eq(product::id)).filter(begins);
-    // MariaDB reads nothing but the index for what is selected, and all entries of the word for more.
-    Box::new(exists(of_product.select(search_term::product)))
-}
-
 /// The products with a term that begins with `word`; `None` when it is common, with more than [`FEW`] entries.
-pub(super) fn having(db: &mut Db, word: &str) -> Done<Option<HashMap<String, i64>>> {
+pub(super) fn having(db: &mut Db, word: &Word) -> Done<Option<HashMap<String, i64>>> {
+    let word = word.text.as_str();
     if is_common(db, word)? {
         return Ok(None);
     }
@@ -104,7 +129,7 @@ fn is_common(db: &mut Db, word: &str) -> Done<bool> {
 /// their ids, the entries between them are read; otherwise each is looked up.
 pub(super) fn having_among<'a>(
     db: &mut Db,
-    word: &str,
+    word: &Word,
     products: impl Iterator<Item = &'a str>,
 ) -> Done<HashMap<String, i64>> {
     let products: HashSet<&str> = products.collect();
@@ -114,19 +139,19 @@ pub(super) fn having_among<'a>(
             entries.retain(|(_, product, _)| products.contains(product.as_str()));
             entries
         }
-        None => entries_of(db, word, &products)?,
+        None => entries_of(db, &word.text, &products)?,
     };
-    Ok(best(word, entries))
+    Ok(best(&word.text, entries))
 }
 
 /// What stands between the first and the last of some products; `None` where that is much more than they are, or where
 /// many terms begin with the word.
-fn entries_between(db: &mut Db, word: &str, products: &HashSet<&str>) -> Done<Option<Vec<Entry>>> {
-    let Some(terms) = few_terms(db, word)? else { return Ok(None) };
+fn entries_between(db: &mut Db, word: &Word, products: &HashSet<&str>) -> Done<Option<Vec<Entry>>> {
+    let Some(terms) = word.few_terms(db)? else { return Ok(None) };
     let (Some(first), Some(last)) = (products.iter().min(), products.iter().max()) else { return Ok(None) };
     let (mut entries, most): (Vec<Entry>, usize) = (Vec::new(), products.len() * BETWEEN);
     for term in terms {
-        let between = || search_term::term.eq(&term).and(search_term::product.between(first, last));
+        let between = || search_term::term.eq(term).and(search_term::product.between(first, last));
         let beyond = search_term::table.filter(between()).select(search_term::product).order(search_term::product);
         let beyond: Option<String> = beyond.offset(count(most - entries.len())).first(db).optional()?;
         if beyond.is_some() {
@@ -153,21 +178,35 @@ fn entries_of(db: &mut Db, word: &str, products: &HashSet<&str>) -> Done<Vec<Ent
     Ok(entries)
 }
 
+/// How far the newest products with a term that begins with `word` reach back at most: from there on there are as many as
+/// are wanted, with one of its terms alone; `Some(None)` where no term has so many. `None` where many terms begin with it.
+pub(super) fn reach_back(db: &mut Db, word: &Word, bounds: Bounds<'_>) -> Done<Option<Option<String>>> {
+    let Some(terms) = word.few_terms(db)? else { return Ok(None) };
+    let mut until: Option<String> = None;
+    for term in terms {
+        let last = latest_of(term, bounds).offset(count(bounds.most) - 1);
+        until = until.max(diesel::RunQueryDsl::first(last, db).optional()?);
+    }
+    Ok(Some(until))
+}
+
 /// The newest products with a term that begins with `word`; `None` where many do.
-pub(super) fn latest_having(db: &mut Db, word: &str, bounds: Bounds<'_>) -> Done<Option<Latest>> {
-    let Some(terms) = few_terms(db, word)? else { return Ok(None) };
+pub(super) fn latest_having(db: &mut Db, word: &Word, bounds: Bounds<'_>) -> Done<Option<Latest>> {
+    let Some(terms) = word.few_terms(db)? else { return Ok(None) };
     let mut products = Vec::new();
-    for term in &terms {
-        let read: Vec<String> = search_term::table
-            .filter(is(search_term::term, term))
-            .filter(search_term::product.lt(bounds.before).and(search_term::product.ge(bounds.from)))
-            .order((search_term::term.desc(), search_term::product.desc()))
-            .select(search_term::product)
-            .limit(count(bounds.most))
-            .load(db)?;
-        products.extend(read);
+    for term in terms {
+        let latest = latest_of(term, bounds).limit(count(bounds.most));
+        products.extend(diesel::RunQueryDsl::load::<String>(latest, db)?);
     }
     Ok(Some(Latest::of(products, bounds.most)))
+}
+
+/// The products with a term, the newest first.
+fn latest_of<'a>(term: &'a str, bounds: Bounds<'a>) -> search_term::BoxedQuery<'a, Backend, Text> {
+    let here = search_term::product.lt(bounds.before).and(search_term::product.ge(bounds.from));
+    let order = (search_term::term.desc(), search_term::product.desc());
+    let of_term = search_term::table.filter(is(search_term::term, term)).filter(here).order(order);
+    of_term.select(search_term::product).into_boxed()
 }
 
 /// The newest products, whatever terms they have.
