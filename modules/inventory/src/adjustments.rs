@@ -37,7 +37,7 @@ fn key(row: &AdjustRow) -> (&str, &str) {
 pub(crate) fn adjust(db: &mut Db, adjustment: &Adjustment) -> Done<Vec<Level>> {
     let keys: Vec<(&str, &str)> = adjustment.rows.iter().map(key).collect();
     items::require(db, &keys.iter().map(|key| key.0).collect(), adjustment.supplier.as_deref())?;
-    locations::require(db, &keys.iter().map(|key| key.1).collect::<BTreeSet<_>>())?;
+    locations::keep_all(db, &keys.iter().map(|key| key.1).collect::<BTreeSet<_>>())?;
     // A stable sort: stock is locked in its fixed order, and rows for the same stock are done as they were written.
     let mut rows: Vec<&AdjustRow> = adjustment.rows.iter().collect();
     rows.sort_by_key(|row| key(row));

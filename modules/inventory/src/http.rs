@@ -31,7 +31,11 @@ pub fn routes() -> Routes {
         .refuses(&[409])
         .patch("/v1/admin/locations/{id}", locations::rename, "Renames a location.")
         .refuses(&[409])
-        .delete("/v1/admin/locations/{id}", locations::remove, "Removes an empty location.")
+        .delete(
+            "/v1/admin/locations/{id}",
+            locations::remove,
+            "Removes an empty location; its empty levels go within minutes.",
+        )
         .refuses(&[409])
         .get("/v1/admin/reservations", reservations::list, "Reservations, newest first.")
 }

@@ -90,7 +90,8 @@ impl Stock {
         &self.settings
     }
 
-    /// One bounded round of what time does: expires reservations, forgets old keys, commands, tombstones and events.
+    /// One bounded round of what time does: expires reservations, forgets old keys, commands, tombstones and events, and
+    /// the empty levels of locations that were removed.
     pub async fn sweep(&self) -> Result<(), InventoryError> {
         sweep::sweep(self).await
     }

@@ -15,6 +15,9 @@ use crate::schema::{Backend, level, location};
 /// The default location, made by a migration. Its id is the smallest, so it comes first in the order of ids.
 pub(crate) const MAIN: &str = "loc_00000000000000000000000000";
 
+/// Empty levels that are removed in one transaction.
+pub(crate) const CLEARED_AT_ONCE: i64 = 500;
+
 /// The default location's id.
 pub fn main_location() -> LocationId {
     LocationId::stored(MAIN.to_owned())
@@ -32,6 +35,9 @@ pub struct Location {
 }
 
 type Row = (String, String, i32, i64);
+type Columns = (location::id, location::name, location::is_default, location::created_at);
+
+const COLUMNS: Columns = (location::id, location::name, location::is_default, location::created_at);
 
 fn read((id, name, is_default, _): Row) -> Location {
     Location { id: LocationId::stored(id), name, is_default: is_default == 1 }
@@ -39,8 +45,12 @@ fn read((id, name, is_default, _): Row) -> Location {
 
 /// A page of locations, oldest first.
 pub(crate) fn list(db: &mut Db, window: Window) -> Done<Page<Location>> {
-    let mut query =
-        location::table.order((location::created_at, location::id)).limit(window.limit.probe()).into_boxed::<Backend>();
+    let mut query = location::table
+        .filter(location::removed_at.is_null())
+        .order((location::created_at, location::id))
+        .select(COLUMNS)
+        .limit(window.limit.probe())
+        .into_boxed::<Backend>();
     if let Some(after) = window.after {
         query = query.filter(pair(location::created_at, location::id).gt(after.0));
     }
@@ -62,8 +72,8 @@ pub(crate) fn create(db: &mut Db, id: &LocationId, name: &str, now: Timestamp) -
 
 /// Gives one another name.
 pub(crate) fn rename(db: &mut Db, id: &LocationId, name: &str) -> Done<Location> {
-    let row = location::table.find(id.as_str());
-    if diesel::update(row).set(location::name.eq(name)).execute(db).map_err(taken)? == 0 {
+    let there = location::table.find(id.as_str()).filter(location::removed_at.is_null());
+    if diesel::update(there).set(location::name.eq(name)).execute(db).map_err(taken)? == 0 {
         return refuse(InventoryError::UnknownLocation);
     }
     find(db, id)
@@ -71,7 +81,8 @@ pub(crate) fn rename(db: &mut Db, id: &LocationId, name: &str) -> Done<Location>
 
 /// One of them.
 pub(crate) fn find(db: &mut Db, id: &LocationId) -> Done<Location> {
-    let row: Option<Row> = location::table.find(id.as_str()).first(db).optional()?;
+    let there = location::table.find(id.as_str()).filter(location::removed_at.is_null());
+    let row: Option<Row> = there.select(COLUMNS).first(db).optional()?;
     row.map_or_else(|| refuse(InventoryError::UnknownLocation), |row| Ok(read(row)))
 }
 
@@ -82,39 +93,51 @@ fn taken(error: diesel::result::Error) -> Failure<InventoryError> {
 
 /// Refuses when it does not exist; else it stays until this transaction ends.
 pub(crate) fn keep(db: &mut Db, id: &str) -> Done<()> {
-    let kept =
-        diesel::update(location::table.find(id)).set(location::created_at.eq(location::created_at)).execute(db)?;
+    let there = location::table.find(id).filter(location::removed_at.is_null());
+    let kept = diesel::update(there).set(location::created_at.eq(location::created_at)).execute(db)?;
     if kept == 1 { Ok(()) } else { refuse(InventoryError::UnknownLocation) }
 }
 
-/// Removes one that holds nothing and is not the default.
-pub(crate) fn remove(db: &mut Db, id: &LocationId) -> Done<()> {
+/// Removes one that holds nothing and is not the default. From then on nothing is kept there; its empty levels, which may be
+/// very many, and with the last of them its row, go by and by ([`clear`]).
+pub(crate) fn remove(db: &mut Db, id: &LocationId, now: Timestamp) -> Done<()> {
     keep(db, id.as_str())?;
-    if holds_any(db, id)? {
+    if find(db, id)?.is_default || holds_any(db, id)? {
         return refuse(InventoryError::LocationInUse);
     }
-    let empty =
-        level::table.filter(level::location.eq(id.as_str()).and(level::on_hand.eq(0)).and(level::reserved.eq(0)));
-    diesel::delete(empty).execute(db)?;
-    let filled: i64 = level::table.filter(level::location.eq(id.as_str())).count().get_result(db)?;
-    let other = location::table.filter(location::id.eq(id.as_str()).and(location::is_default.eq(0)));
-    if filled > 0 || diesel::delete(other).execute(db)? == 0 {
-        return refuse(InventoryError::LocationInUse);
-    }
-    Ok(())
+    // Another one may have its name.
+    let gone = (location::removed_at.eq(now.micros()), location::name.eq(id.as_str()));
+    diesel::update(location::table.find(id.as_str())).set(gone).execute(db)?;
+    clear(db).map(drop)
 }
 
-/// Whether anything is kept there. Asked before empty levels are removed, which may be very many, and would all come
-/// back when the location stays.
+/// Whether anything is kept there. What is reserved is on hand as well.
 fn holds_any(db: &mut Db, id: &LocationId) -> Done<bool> {
-    let found: Option<String> = level::table
-        .filter(level::location.eq(id.as_str()))
-        .filter(level::on_hand.gt(0).or(level::reserved.gt(0)))
-        .select(level::sku)
-        .order(level::sku)
-        .first(db)
-        .optional()?;
+    let filled = level::table.filter(level::location.eq(id.as_str()).and(level::on_hand.gt(0)));
+    let found: Option<String> = filled.select(level::sku).first(db).optional()?;
     Ok(found.is_some())
+}
+
+/// Removes levels of a location that was removed, at most [`CLEARED_AT_ONCE`], and the location with the last of them; how
+/// many levels it looked at.
+pub(crate) fn clear(db: &mut Db) -> Done<usize> {
+    let removed = location::table.filter(location::removed_at.is_not_null()).order(location::id);
+    let id: Option<String> = removed.select(location::id).first(db).optional()?;
+    let Some(id) = id else { return Ok(0) };
+    let there = level::table.filter(level::location.eq(&id)).order(level::sku).limit(CLEARED_AT_ONCE);
+    let skus: Vec<String> = there.select(level::sku).load(db)?;
+    let some = level::location.eq(&id).and(level::sku.eq_any(&skus));
+    diesel::delete(level::table.filter(some.and(level::on_hand.eq(0)).and(level::reserved.eq(0)))).execute(db)?;
+    let left: Option<String> = level::table.filter(level::location.eq(&id)).select(level::sku).first(db).optional()?;
+    if left.is_none() {
+        diesel::delete(location::table.find(&id)).execute(db)?;
+    }
+    Ok(skus.len())
+}
+
+/// Lets all of them stay until this transaction ends, or refuses.
+pub(crate) fn keep_all(db: &mut Db, ids: &BTreeSet<&str>) -> Done<()> {
+    ids.iter().try_for_each(|id| keep(db, id))
 }
 
 /// Refuses when one of them does not exist.
@@ -129,6 +152,7 @@ pub(crate) fn require(db: &mut Db, ids: &BTreeSet<&str>) -> Done<()> {
 
 /// Whether there is such a location.
 pub(crate) fn exists(db: &mut Db, id: &str) -> Done<bool> {
-    let found: Option<String> = location::table.find(id).select(location::id).first(db).optional()?;
+    let there = location::table.find(id).filter(location::removed_at.is_null());
+    let found: Option<String> = there.select(location::id).first(db).optional()?;
     Ok(found.is_some())
 }

@@ -180,26 +180,31 @@ fn move_line(db: &mut Db, line: &Line, kind: Kind, now: Timestamp) -> Done<Shelf
         Kind::Return => (line.quantity, 0),
         _ => (0, -line.quantity),
     };
-    let change = Change { sku: &line.sku, location: &line.location, kind, on_hand, reserved };
+    let location = if kind == Kind::Return { still_there(db, &line.location)? } else { &line.location };
+    let change = Change { sku: &line.sku, location, kind, on_hand, reserved };
     let cause = cause(&line.order, now);
     match levels::change(db, &change, ANY, cause)? {
         Some(shelf) => Ok(shelf),
-        None if kind == Kind::Return => put_back_elsewhere(db, change, cause),
+        None if kind == Kind::Return => put_back(db, &change, cause),
         None => Err(Failure::corrupt(format_args!("{} of {} are not reserved", line.quantity, line.sku))),
     }
 }
 
-/// The row that returned goods came from was removed meanwhile, perhaps with its location.
-fn put_back_elsewhere(db: &mut Db, change: Change<'_>, cause: Cause<'_>) -> Done<Shelf> {
-    let location = match locations::keep(db, change.location) {
-        Ok(()) => change.location,
-        Err(Failure::Refused(_)) => MAIN,
-        Err(failure) => return Err(failure),
-    };
-    levels::ensure(db, change.sku, location)?;
-    match levels::change(db, &Change { location, ..change }, ANY, cause)? {
+/// Where returned goods are put: where they came from, or at the default location when that was removed meanwhile.
+fn still_there<'a>(db: &mut Db, location: &'a str) -> Done<&'a str> {
+    match locations::keep(db, location) {
+        Ok(()) => Ok(location),
+        Err(Failure::Refused(_)) => Ok(MAIN),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Returned goods have no row there, or it is full.
+fn put_back(db: &mut Db, change: &Change<'_>, cause: Cause<'_>) -> Done<Shelf> {
+    levels::ensure(db, change.sku, change.location)?;
+    match levels::change(db, change, ANY, cause)? {
         Some(shelf) => Ok(shelf),
-        None if levels::ensure(db, change.sku, location)?.on_hand + change.on_hand <= MOST => overtaken(),
+        None if levels::ensure(db, change.sku, change.location)?.on_hand + change.on_hand <= MOST => overtaken(),
         None => refuse(InventoryError::TooMuch { sku: change.sku.to_owned() }),
     }
 }

@@ -6,6 +6,7 @@ diesel::table! {
         name -> Text,
         is_default -> Integer,
         created_at -> BigInt,
+        removed_at -> Nullable<BigInt>,
     }
 }
 

@@ -8,7 +8,7 @@ use emporium_inventory_api::InventoryError;
 use emporium_kernel::Timestamp;
 
 use crate::error::Done;
-use crate::{Stock, commands, reservations};
+use crate::{Stock, commands, locations, reservations};
 
 /// Transactions of one kind in one sweep; what is left over waits for the next.
 const ROUNDS: usize = 50;
@@ -41,6 +41,7 @@ pub(crate) async fn sweep(stock: &Stock) -> Result<(), InventoryError> {
         let expire = move |db: &mut Db| reservations::expire_due(db, at_once, now);
         rounds(stock, "expire_reservations", usize::from(at_once), expire).await?;
     }
+    rounds(stock, "clear_locations", 500, locations::clear).await?;
     rounds(stock, "prune_tombstones", 500, move |db| reservations::prune_tombstones(db, now)).await?;
     rounds(stock, "prune_commands", 500, move |db| commands::prune(db, now)).await?;
     rounds(stock, "prune_keys", 500, move |db| idempotency::prune(db, now)).await?;

@@ -2,6 +2,7 @@
 
 mod common;
 
+use actix_web::http::Method;
 use common::{House, QUARTER_HOUR, call, main_id, of, reservation, short, sku, wanted};
 use emporium_inventory_api::InventoryError::{
     self, IdReused, OutOfStock, ReservationEnded, UnknownReservation, UnknownSku,
@@ -9,8 +10,9 @@ use emporium_inventory_api::InventoryError::{
 use emporium_inventory_api::ReservationState::{
     self, Committed, Expired, Refused, Released, Reserved, Returned, Tombstone,
 };
-use emporium_inventory_api::{AskReservations, Inventory, Reservation};
+use emporium_inventory_api::{AdjustRow, AskReservations, Change, Inventory, Reservation};
 use futures_util::future::join_all;
+use serde_json::Value;
 
 fn ended<T>(state: ReservationState) -> Result<T, InventoryError> {
     Err(ReservationEnded { state })
@@ -197,12 +199,51 @@ async fn goods_come_back_although_their_shelf_and_location_are_gone() {
     house.reserve("a", &[("TEA", 5)]).await.expect("reserves");
     house.commit("a").await.expect("commits");
     let path = format!("/v1/admin/locations/{north}");
-    let removed = house.send(actix_web::http::Method::DELETE, &path, "staff", None, serde_json::Value::Null).await;
+    let removed = house.send(Method::DELETE, &path, "staff", None, Value::Null).await;
     assert_eq!(removed.status, 204);
     assert_eq!(house.release("a").await, Returned);
     assert_eq!(house.quantities("TEA").await, (5, 0));
     let row = &house.get("/v1/admin/stock?sku=TEA", "staff").await.body["data"][0];
     assert_eq!((&row["location"], &row["on_hand"]), (&main_id().into(), &5.into()), "at the default location");
+    house.assert_clean().await;
+}
+
+/// A location goes at once, its empty levels by and by: what comes back meanwhile is not put where nobody sees it.
+#[actix_web::test]
+async fn a_location_with_very_many_empty_levels_goes_and_nothing_comes_back_to_it() {
+    let house = House::new();
+    house.register(&["TEA"]).await;
+    let north = house.location("North").await;
+    house.receive("TEA", Some(&north), 5).await;
+    house.reserve("a", &[("TEA", 5)]).await.expect("reserves");
+    house.commit("a").await.expect("commits");
+    let cups = format!(
+        "create table number as
+             with recursive up(n) as (select 1 union all select n + 1 from up where n < 1200) select n from up;
+         insert into item (sku, title, created_at) select 'CUP-' || n, 'Cup', 0 from number;
+         insert into level (sku, location, on_hand, reserved, version) select 'CUP-' || n, '{north}', 0, 0, 0 from number;
+         drop table number;"
+    );
+    let fill =
+        move |db: &mut emporium_database::Db| Ok(diesel::connection::SimpleConnection::batch_execute(db, &cups)?);
+    house.stock.database().write::<_, emporium_kernel::Outage, _>(fill).await.expect("is written");
+    let path = format!("/v1/admin/locations/{north}");
+    let remove = async || house.send(Method::DELETE, &path, "staff", None, Value::Null).await;
+    assert_eq!(remove().await.status, 204);
+    assert_eq!(remove().await.refusal(), (404, "unknown_location"));
+    assert_eq!(house.get("/v1/admin/locations", "staff").await.data().len(), 1);
+    assert_ne!(house.location("North").await, north, "its name is free");
+    let more = AdjustRow { location: Some(north.clone()), ..common::row("TEA", Change::Delta(1)) };
+    house.adjust("late", vec![more]).await.expect_err("nothing is kept there any more");
+    let there = format!("/v1/admin/stock?location={north}");
+    assert!(!house.get(&there, "staff").await.data().is_empty());
+    assert_eq!(house.release("a").await, Returned);
+    let tea = house.get("/v1/admin/stock?sku=TEA", "staff").await;
+    let filled: Vec<_> =
+        tea.data().iter().filter(|row| row["on_hand"] == 5).map(|row| row["location"].clone()).collect();
+    assert_eq!(filled, [Value::from(main_id())]);
+    house.stock.sweep().await.expect("sweeps");
+    assert!(house.get(&there, "staff").await.data().is_empty());
     house.assert_clean().await;
 }
 

@@ -60,7 +60,7 @@ pub(super) async fn remove(
     let (now, command) = (stock.clock.now(), stock.random.token::<16>());
     let work = move |db: &mut _| match idempotency::already_applied(db, &command, now)? {
         true => Ok(()),
-        false => locations::remove(db, &id),
+        false => locations::remove(db, &id, now),
     };
     Ok(Answer::new(stock.database.write::<_, InventoryError, _>(work).await?))
 }

@@ -1,0 +1,1 @@
+alter table level drop key level_filled;

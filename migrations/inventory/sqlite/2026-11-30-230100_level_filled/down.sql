@@ -1,0 +1,1 @@
+drop index level_filled;
