@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use emporium_auth_api::{AUDIENCE, AuthError, CLIENT_ID, Claims, Email, ISSUER, SessionId, User, UserId};
-use emporium_database::{Db, audit};
+use emporium_database::{Db, Stale, audit};
 use emporium_kernel::Call;
 use serde_json::json;
 
@@ -54,7 +54,10 @@ impl Users {
         let id = SessionId::new(now, &self.random);
         let token = self.refresh_keys.first(id.clone(), &self.random);
         let expires_at = now.plus(self.settings.session_life());
-        let new = NewSession { id, checked, stronger, shown, refresh_hash: token.hash(), now, expires_at };
+        let user = checked.user.clone();
+        let surplus = self.database.read(move |db| sessions::surplus(db, &user)).await?;
+        let stale = Stale::Keys(surplus.clone());
+        let new = NewSession { id, checked, stronger, shown, refresh_hash: token.hash(), now, expires_at, surplus };
         let entry = self.entry(call, "login", &json!({"second_factor": new.shown.is_some()}));
         let entry = entry.by(new.checked.user.as_str()).to(new.id.as_str());
         let begin = move |db: &mut Db| {
@@ -63,7 +66,7 @@ impl Users {
             audit::write(db, &entry)?;
             Ok(granted)
         };
-        let granted = self.database.write(begin).await?;
+        let granted = self.written(stale, begin).await?;
         self.tokens(granted, token)
     }
 

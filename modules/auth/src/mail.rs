@@ -115,6 +115,12 @@ pub(crate) fn put_off(db: &mut Db, due: &Due, now: Timestamp) -> Done<bool> {
     Ok(true)
 }
 
+/// Whether any waits.
+pub(crate) fn is_waiting(db: &mut Db) -> Done<bool> {
+    let first: Option<String> = mail::table.select(mail::id).first(db).optional()?;
+    Ok(first.is_some())
+}
+
 /// How many wait, and how many of them no server took so far.
 pub(crate) fn waiting(db: &mut Db) -> Done<Waiting> {
     let all: i64 = mail::table.count().get_result(db)?;

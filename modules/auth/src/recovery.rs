@@ -165,7 +165,7 @@ impl Users {
         }
         self.answer_claims().await?;
         let now = self.clock.now();
-        if self.waiting_mail().await?.all == 0 {
+        if !self.database.read(mail::is_waiting).await? {
             return Ok(());
         }
         let command = self.random.token::<16>();

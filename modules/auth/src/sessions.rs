@@ -17,11 +17,13 @@ use crate::users::{self, Credentials};
 /// How long an ended session is kept, for those who look into what happened.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const PRUNED_AT_ONCE: i64 = 500;
+/// Sessions of one user, at most: the oldest ends when one more begins.
+const MOST: i64 = 100;
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The user logged out, or an admin did so.
+    /// The user logged out, or an admin did so, or the user logged in too often since.
     Logout,
     /// A refresh token was used again.
     Reuse,
@@ -54,6 +56,15 @@ pub(crate) struct NewSession {
     pub(crate) refresh_hash: String,
     pub(crate) now: Timestamp,
     pub(crate) expires_at: Timestamp,
+    /// Those that end, for there would be too many.
+    pub(crate) surplus: Vec<String>,
+}
+
+/// The sessions of a user that end when another one begins: the oldest where there are [`MOST`], and more where there were more.
+pub(crate) fn surplus(db: &mut Db, user: &UserId) -> Done<Vec<String>> {
+    let kept = sessions::table.filter(sessions::user_id.eq(user.as_str()).and(sessions::ended_at.is_null()));
+    let newest = kept.order((sessions::created_at.desc(), sessions::id.desc())).select(sessions::id);
+    Ok(newest.offset(MOST - 1).limit(PRUNED_AT_ONCE).load(db)?)
 }
 
 /// Begins a session, unless the user was disabled or the password changed since it was checked.
@@ -74,6 +85,9 @@ pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<Granted> {
             sessions::proved.eq(i32::from(new.shown.is_some())),
         );
         diesel::insert_into(sessions::table).values(row).execute(db)?;
+        let surplus = sessions::table.filter(sessions::id.eq_any(&new.surplus).and(sessions::ended_at.is_null()));
+        let ended = (sessions::ended_at.eq(new.now.micros()), sessions::end_reason.eq(End::Logout.name()));
+        diesel::update(surplus).set(ended).execute(db)?;
     }
     match granted(db, new.checked.user.clone(), new.expires_at, &new.id)? {
         Some(granted) => Ok(granted),
@@ -87,9 +101,9 @@ pub(crate) fn set_proved(db: &mut Db, id: &SessionId) -> Done<()> {
     Ok(())
 }
 
-/// Forgets in every session of a user that a second factor was shown.
+/// Forgets in every session of a user that has not ended that a second factor was shown.
 pub(crate) fn unprove_all(db: &mut Db, user: &UserId) -> Done<()> {
-    let all = sessions::table.filter(sessions::user_id.eq(user.as_str()));
+    let all = sessions::table.filter(sessions::user_id.eq(user.as_str()).and(sessions::ended_at.is_null()));
     diesel::update(all).set(sessions::proved.eq(0)).execute(db)?;
     Ok(())
 }

@@ -91,6 +91,32 @@ async fn fifty_refreshes_at_once_yield_one_successor() {
     assert_eq!(house.refresh(successor).await.status, 200);
 }
 
+/// Nobody has more sessions than can be looked through and ended at once.
+#[actix_web::test]
+async fn of_more_than_a_hundred_sessions_of_a_user_the_oldest_end() {
+    let house = House::new();
+    let first = house.arrive("ada@example.com").await;
+    house.pass(1);
+    let second = house.login("ada@example.com", PASSWORD).await;
+    let many = "
+        create table number as
+            with recursive counted(n) as (select 1 union all select n + 1 from counted where n < 98) select n from counted;
+        insert into sessions (id, user_id, refresh_hash, rotated_at, created_at, expires_at)
+        select printf('ses_0%025d', n), s.user_id, printf('%043d', n), s.rotated_at + n, s.created_at + n, s.expires_at
+        from number join (select * from sessions limit 1) s;
+        drop table number;";
+    let fill = move |db: &mut emporium_database::Db| Ok(diesel::connection::SimpleConnection::batch_execute(db, many)?);
+    house.users.database().write::<_, emporium_kernel::Outage, _>(fill).await.expect("is written");
+    house.pass(1);
+    assert_eq!(house.login("ada@example.com", PASSWORD).await.status, 200);
+    let is_good = async |login: &common::Reply| {
+        house.verifier.authenticate(login.text("access_token"), Freshness::Recent).await.is_ok()
+    };
+    assert_eq!((is_good(&first).await, is_good(&second).await), (false, true));
+    assert_eq!(house.refresh(&first.text("refresh_token")).await.status, 401);
+    assert_eq!(house.refresh(&second.text("refresh_token")).await.status, 200);
+}
+
 #[actix_web::test]
 async fn invented_tokens_are_refused_and_end_nobodys_session() {
     let house = House::new();

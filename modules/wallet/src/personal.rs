@@ -8,6 +8,7 @@ use emporium_wallet_api::{AskPersonal, Personal, WalletError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::account::Kind;
 use crate::deposit::Deposit;
 use crate::history::{self, Filter, Position};
 use crate::request;
@@ -119,7 +120,8 @@ fn forget(db: &mut Db, event: &Event) -> Done<()> {
     if event.topic != USER_ERASED {
         return Ok(());
     }
-    let own = account::table.filter(account::owner.eq(&event.subject)).select(account::id);
+    let of_user = account::kind.eq(Kind::User.text()).and(account::owner.eq(&event.subject));
+    let own = account::table.filter(of_user).select(account::id);
     for id in own.load::<String>(db)? {
         let mut after = 0;
         loop {

@@ -1,1 +1,2 @@
-alter table level drop key level_filled;
+alter table level
+    drop key level_filled;

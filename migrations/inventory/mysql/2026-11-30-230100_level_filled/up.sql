@@ -1,2 +1,3 @@
 -- Tells at once whether a location holds anything, however many empty levels it has.
-alter table level add key level_filled (location, on_hand);
+alter table level
+    add key level_filled (location, on_hand);
