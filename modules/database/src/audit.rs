@@ -1,6 +1,8 @@
 //! The audit log of a module: who did what to whom, written with the change itself, each entry chained to the one before
 //! it by its hash.
 
+use std::marker::PhantomData;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::dsl::max;
@@ -11,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::prelude::*;
 use crate::schema::{audit_entry, audit_head};
+use crate::walk::{Walk, to_the_end};
 use crate::{Database, Db, Failure};
 
 /// The only row of the head.
@@ -190,33 +193,72 @@ pub struct Verified {
 /// Checks the chain as it is when this begins; the finding names the first entry that was altered, taken out
 /// or put in, or the last one, where only the head is wrong.
 pub async fn verify<E: Fault>(database: &Database) -> Result<Verified, E> {
-    let End { head: (last, hash), entries } = database.read(|db| end::<E>(db)).await?;
-    let (mut audit, mut seq, mut head) = (Audit::default(), 0, String::new());
-    while seq < last {
-        let limit = PAGE.min(last - seq);
-        let rows = database.read(move |db| page::<E>(db, seq, limit)).await?;
+    let (chain, audit) = to_the_end(database, Chain::<E>::default(), Audit::default()).await?;
+    Ok(Verified { audit, head: chain.head })
+}
+
+/// The chain, looked at entry by entry to where it ended when that began.
+#[derive(Debug)]
+pub struct Chain<E> {
+    end: End,
+    /// The entry that was looked at last, and its hash.
+    seq: i64,
+    head: String,
+    of: PhantomData<fn() -> E>,
+}
+
+impl<E> Default for Chain<E> {
+    fn default() -> Self {
+        Self { end: End::default(), seq: 0, head: String::new(), of: PhantomData }
+    }
+}
+
+impl<E: Fault> Walk for Chain<E> {
+    type Error = E;
+
+    fn begin(&mut self, db: &mut Db) -> Result<(), Failure<E>> {
+        self.end = end(db)?;
+        Ok(())
+    }
+
+    fn page(&mut self, db: &mut Db, audit: &mut Audit) -> Result<bool, Failure<E>> {
+        let left = self.end.head.0.min(self.end.entries) - self.seq;
+        if left <= 0 {
+            self.compare(audit);
+            return Ok(false);
+        }
+        let rows = page(db, self.seq, PAGE.min(left))?;
         if rows.is_empty() {
-            break;
+            audit.find("audit_chain", format!("entry {}", self.seq + 1), "it was taken out; none follows");
+            return Ok(false);
         }
         for row in rows {
-            if let Err(why) = follows(&row, seq, &head) {
-                audit.find("audit_chain", format!("entry {}", seq + 1), why);
-                return Ok(Verified { audit, head });
+            if let Err(why) = follows(&row, self.seq, &self.head) {
+                audit.find("audit_chain", format!("entry {}", self.seq + 1), why);
+                return Ok(false);
             }
-            (seq, head) = (row.0, row.8);
-            audit.checked += 1;
+            audit.looked_at(1);
+            (self.seq, self.head) = (row.0, row.8);
+        }
+        Ok(true)
+    }
+}
+
+impl<E> Chain<E> {
+    /// Whether it ended where its head said.
+    fn compare(&self, audit: &mut Audit) {
+        let End { head: (last, hash), entries } = &self.end;
+        if entries != last {
+            let why = format!("the last entry is {entries}, and the head of the log says {last}");
+            audit.find("audit_chain", format!("entry {}", entries.min(last) + 1), why);
+        } else if self.head != *hash {
+            audit.find("audit_chain", format!("entry {last}"), "the head of the log has another hash");
         }
     }
-    if entries != last {
-        let why = format!("the last entry is {entries}, and the head of the log says {last}");
-        audit.find("audit_chain", format!("entry {}", entries.min(last) + 1), why);
-    } else if head != hash {
-        audit.find("audit_chain", format!("entry {last}"), "the head of the log has another hash");
-    }
-    Ok(Verified { audit, head })
 }
 
 /// Where the log ends, in one state of it.
+#[derive(Debug, Default)]
 struct End {
     /// As its head says: the last entry and its hash.
     head: (i64, String),

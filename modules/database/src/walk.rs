@@ -20,11 +20,14 @@ impl<K: Default> Span<K> {
     pub fn up_to(last: Option<K>) -> Self {
         Self { after: K::default(), until: last.unwrap_or_default() }
     }
-}
 
-/// Whether more rows may follow those of a page of at most so many.
-pub fn is_full<T>(page: &[T], most: i64) -> bool {
-    i64::try_from(page.len()).is_ok_and(|rows| rows == most)
+    /// Goes on behind a page of at most so many rows; whether more may follow.
+    pub fn pass<T>(&mut self, page: &[T], most: i64, key: impl FnOnce(&T) -> K) -> bool {
+        if let Some(last) = page.last() {
+            self.after = key(last);
+        }
+        i64::try_from(page.len()).is_ok_and(|rows| rows == most)
+    }
 }
 
 /// A check that goes through a table. What a page cannot finish goes on in the next from rows that never change.
@@ -40,7 +43,16 @@ pub trait Walk: Send + 'static {
 }
 
 /// Adds to `audit` what a check finds. It stands back behind whoever else reads.
-pub async fn walk<W: Walk>(database: &Database, mut walk: W, mut audit: Audit) -> Result<Audit, W::Error> {
+pub async fn walk<W: Walk>(database: &Database, walk: W, audit: Audit) -> Result<Audit, W::Error> {
+    Ok(to_the_end(database, walk, audit).await?.1)
+}
+
+/// The same, with what the check has become.
+pub(crate) async fn to_the_end<W: Walk>(
+    database: &Database,
+    mut walk: W,
+    mut audit: Audit,
+) -> Result<(W, Audit), W::Error> {
     walk = database.read_aside(move |db| walk.begin(db).map(|()| walk)).await?;
     loop {
         let page = move |db: &mut Db| {
@@ -50,7 +62,7 @@ pub async fn walk<W: Walk>(database: &Database, mut walk: W, mut audit: Audit) -
         let more;
         (more, walk, audit) = database.read_aside(page).await?;
         if !more {
-            return Ok(audit);
+            return Ok((walk, audit));
         }
     }
 }

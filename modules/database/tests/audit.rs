@@ -3,10 +3,13 @@
 
 mod common;
 
-use common::{Shelf, ShelfError, run};
-use emporium_database::audit::{self, Entry};
+use common::{Done, Shelf, ShelfError, run};
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use emporium_database::audit::{self, Chain, Entry};
+use emporium_database::walk::{Walk, walk};
 use emporium_database::{Db, refuse};
-use emporium_kernel::{Call, Random, Timestamp};
+use emporium_kernel::{Audit, Call, Random, Timestamp};
 use serde_json::json;
 
 const NOW: Timestamp = Timestamp::from_micros(1_000_000_000_000_000);
@@ -86,4 +89,54 @@ async fn an_entry_is_written_once_and_only_with_what_it_records() {
     let told = audit::entries::<ShelfError>(&shelf.database, 0, 10).await.expect("reads");
     assert_eq!(told.iter().map(|entry| entry.subject.as_str()).collect::<Vec<_>>(), ["once"]);
     assert_eq!(finding(&shelf).await, None);
+}
+
+/// A chain, and somebody who writes more than a page of entries before each page of it is read, or takes the rest out.
+struct Busy {
+    chain: Chain<ShelfError>,
+    db: Db,
+    random: Random,
+    takes_out: bool,
+    pages: usize,
+}
+
+impl Walk for Busy {
+    type Error = ShelfError;
+
+    fn begin(&mut self, db: &mut Db) -> Done<()> {
+        self.chain.begin(db)
+    }
+
+    fn page(&mut self, db: &mut Db, audit: &mut Audit) -> Done<bool> {
+        self.pages += 1;
+        assert!(self.pages < 10, "it follows what is written");
+        if self.takes_out {
+            self.db.batch_execute("delete from audit_entry where seq > 900")?;
+        } else {
+            self.db.batch_execute("begin")?;
+            for n in 0..1_001 {
+                audit::write::<ShelfError>(&mut self.db, &entry(&self.random, &format!("late {n}")))?;
+            }
+            self.db.batch_execute("commit")?;
+        }
+        self.chain.page(db, audit)
+    }
+}
+
+async fn beside(shelf: &Shelf, takes_out: bool) -> Audit {
+    let path = shelf.folder.path().join("shelf.db");
+    let db = Db::Sqlite(SqliteConnection::establish(&path.display().to_string()).expect("connects"));
+    let busy = Busy { chain: Chain::default(), db, random: Random::seeded(2), takes_out, pages: 0 };
+    walk(&shelf.database, busy, Audit::default()).await.expect("ends")
+}
+
+#[tokio::test]
+async fn a_proof_of_the_log_ends_where_it_ended_and_names_what_vanishes_meanwhile() {
+    let shelf = filled(1_200).await;
+    let audit = beside(&shelf, false).await;
+    assert!(audit.is_clean(), "{audit:?}");
+    assert_eq!(audit.checked, 1_200);
+    let audit = beside(&filled(1_200).await, true).await;
+    let found: Vec<_> = audit.findings.iter().map(|finding| (&*finding.subject, &*finding.detail)).collect();
+    assert_eq!(found, [("entry 901", "it was taken out; none follows")]);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use emporium_database::Db;
 use emporium_database::pair;
 use emporium_database::prelude::*;
-use emporium_database::walk::{Span, Walk, is_full};
+use emporium_database::walk::{Span, Walk};
 use emporium_inventory_api::{InventoryError, ReservationState};
 use emporium_kernel::Audit;
 
@@ -36,14 +36,13 @@ impl Walk for Levels {
 
     fn page(&mut self, db: &mut Db, audit: &mut Audit) -> Done<bool> {
         let rows = rows(db, &self.keys)?;
-        let Some(last) = rows.last() else { return Ok(false) };
-        self.keys.after = last.key();
+        let more = self.keys.pass(&rows, ROWS, Row::key);
         audit.looked_at(rows.len());
         let held = held(db, &rows)?;
         for row in &rows {
             check_row(audit, row, held.get(&row.key()).copied().unwrap_or(0));
         }
-        Ok(is_full(&rows, ROWS))
+        Ok(more)
     }
 }
 
@@ -66,7 +65,6 @@ impl Row {
 }
 
 fn rows(db: &mut Db, keys: &Span<Key>) -> Done<Vec<Row>> {
-    let ((sku, place), (last_sku, last_place)) = (keys.after.clone(), keys.until.clone());
     let its_last = movement::sku
         .eq(level::sku)
         .and(movement::location.eq(level::location))
@@ -75,8 +73,8 @@ fn rows(db: &mut Db, keys: &Span<Key>) -> Done<Vec<Row>> {
         .left_join(item::table)
         .left_join(location::table.on(location::id.eq(level::location)))
         .left_join(movement::table.on(its_last))
-        .filter(pair(level::sku, level::location).gt((sku, place)))
-        .filter(level::sku.le(last_sku.clone()).and(level::sku.lt(last_sku).or(level::location.le(last_place))))
+        .filter(pair(level::sku, level::location).gt(keys.after.clone()))
+        .filter(pair(level::sku, level::location).le(keys.until.clone()))
         .select((
             level::sku,
             level::location,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::dsl::{count_star, max};
 use emporium_database::Db;
 use emporium_database::prelude::*;
-use emporium_database::walk::{Span, is_full};
+use emporium_database::walk::Span;
 use emporium_inventory_api::{AskReservations, ReservationState};
 use emporium_kernel::{Audit, Call, Timestamp};
 use emporium_wallet_api::{AskHolds, HoldState, HoldStatus};
@@ -40,8 +40,7 @@ impl Shop {
         loop {
             let next = ids.clone();
             let chunk = self.database.read_aside(move |db| chunk(db, &next)).await?;
-            let Some(last) = chunk.orders.last() else { return Ok(audit) };
-            ids.after.clone_from(&last.row.id);
+            let more = ids.pass(&chunk.orders, CHUNK, |order| order.row.id.clone());
             audit.looked_at(chunk.orders.len());
             let ask = async |call: Call| self.ask_neighbours(&call, &chunk.orders).await;
             let neighbours = patiently(call, ask).await?;
@@ -52,7 +51,7 @@ impl Shop {
                     check_money(&mut audit, order, &neighbours);
                 }
             }
-            if !is_full(&chunk.orders, CHUNK) {
+            if !more {
                 return Ok(audit);
             }
         }

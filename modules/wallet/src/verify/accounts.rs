@@ -43,9 +43,7 @@ pub(super) fn next(db: &mut Db, ids: &mut Span<String>) -> Done<Vec<Row>> {
         .order(account::id)
         .limit(PAGE)
         .load(db)?;
-    if let Some(last) = rows.last() {
-        ids.after.clone_from(&last.id);
-    }
+    ids.pass(&rows, PAGE, |row| row.id.clone());
     Ok(rows)
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::dsl::max;
 use emporium_database::Db;
 use emporium_database::prelude::*;
-use emporium_database::walk::{Span, Walk, is_full};
+use emporium_database::walk::{Span, Walk};
 use emporium_kernel::{Audit, Timestamp};
 use emporium_wallet_api::{HoldState, WalletError};
 
@@ -65,8 +65,7 @@ impl Walk for Holds {
             .order(hold::id)
             .limit(PAGE)
             .load(db)?;
-        let Some(last) = rows.last() else { return Ok(false) };
-        self.ids.after.clone_from(&last.id);
+        let more = self.ids.pass(&rows, PAGE, |row| row.id.clone());
         audit.looked_at(rows.len());
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let (made, mut ended, resolutions) = (made(db, &ids)?, ended(db, &ids)?, resolutions(db, &ids)?);
@@ -81,7 +80,7 @@ impl Walk for Holds {
                 format!("held although its time was over at {:?}", row.expires_at.map(Timestamp::from_micros))
             });
         }
-        Ok(is_full(&rows, PAGE))
+        Ok(more)
     }
 }
 

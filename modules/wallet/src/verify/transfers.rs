@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use diesel::dsl::max;
 use emporium_database::Db;
 use emporium_database::prelude::*;
-use emporium_database::walk::{Span, Walk, is_full};
+use emporium_database::walk::{Span, Walk};
 use emporium_kernel::Audit;
 use emporium_wallet_api::WalletError;
 
@@ -68,8 +68,7 @@ impl Walk for Transfers {
             .order(transfer::id)
             .limit(PAGE)
             .load(db)?;
-        if let Some(last) = rows.last().filter(|_| is_full(&rows, PAGE)) {
-            part.after.clone_from(&last.id);
+        if part.pass(&rows, PAGE, |row| row.id.clone()) {
             self.parts.push(part);
         }
         audit.looked_at(rows.len());
