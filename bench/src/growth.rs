@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
+use emporium_kernel::Cursor;
 use rand::RngExt;
 use rand::rngs::SmallRng;
 
@@ -69,18 +70,28 @@ fn measure(bench: &mut Bench, shop: &Shop, size: u32) -> anyhow::Result<Vec<Load
         ("list from a price", listed("min_price=2000&sort=-created_at")),
         ("list of a category of ten", listed("category=ten")),
         ("list of a category of a quarter", listed("category=quarter&sort=title")),
+        ("list of a sparse category", listed("category=sparse&sort=-created_at")),
+        ("list of a category of two that are sparse", listed("category=parent&sort=price")),
+        ("list of a category, counted", listed("category=quarter&sort=title&include=total")),
+        ("list, deep among those of one price", anybody(move |_| among_equals(size))),
         ("list, counted", listed("include=total")),
         ("search, rare word", anybody(move |random| format!("/v1/products?q=term{}", random % (size / 10)))),
         ("search, word of all", listed("q=grown")),
         ("search, word of all, cheapest", listed("q=grown&sort=price")),
         ("search, word of all, category of a quarter", listed("q=grown&category=quarter")),
-        ("search, two words that hardly meet", listed("q=even+odd")),
+        ("search, two words that meet in ten", listed("q=even+odd")),
+        ("search, two words that meet in ten, by title", listed("q=even+odd&sort=title")),
+        ("search, two words that meet in ten, cheapest, counted", listed("q=even+odd&sort=price&include=total")),
         ("own orders", asking(buyers.clone(), |_| "/v1/orders?limit=25".to_owned())),
-        ("own orders by status", asking(buyers, |_| "/v1/orders?status=placed&payment_status=paid".to_owned())),
+        ("own orders by status", asking(buyers.clone(), |_| "/v1/orders?status=placed&payment_status=paid".to_owned())),
+        (
+            "own orders by statuses of none",
+            asking(buyers, |_| "/v1/orders?status=cancelled&payment_status=paid".to_owned()),
+        ),
         ("orders by status", of_staff("/v1/admin/orders?status=placed&limit=25")),
         ("orders by payment status", of_staff("/v1/admin/orders?payment_status=paid&limit=25")),
         (
-            "orders by two statuses that hardly meet",
+            "orders by two statuses that meet in ten",
             of_staff("/v1/admin/orders?status=placed&payment_status=voided&limit=25"),
         ),
         (
@@ -111,6 +122,13 @@ fn measure(bench: &mut Bench, shop: &Shop, size: u32) -> anyhow::Result<Vec<Load
         measured.push(bench.load(shop, &format!("{name} of {size}"), CONNECTIONS, &ask)?);
     }
     Ok(measured)
+}
+
+/// A page of products by price that begins in the middle of those that cost 29 dollars.
+fn among_equals(size: u32) -> String {
+    let number = size / 2;
+    let after = Cursor::encode(&("price", 2_900, format!("prd_0{number:025}")));
+    format!("/v1/products?sort=price&after={after}")
 }
 
 /// A cart with a piece of each of forty SKUs that follow one another.

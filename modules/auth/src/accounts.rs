@@ -243,14 +243,25 @@ impl Users {
         T: Send + 'static,
         F: Fn(&mut Db) -> Done<T> + Send + 'static,
     {
+        let done = stale.clone();
+        self.written_with(stale, move |db: &mut Db| Ok((work(db)?, done.clone()))).await
+    }
+
+    /// Writes, and forgets what the work says; where it failed, what may have been changed.
+    pub(crate) async fn written_with<T, F>(&self, failed: Stale, work: F) -> Result<T, AuthError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Db) -> Done<(T, Stale)> + Send + 'static,
+    {
         let (database, known, revoked) = (self.database.clone(), self.known.clone(), self.revoked.clone());
         // A task of its own: what is written is also forgotten when nobody waits for it any more.
         let written = tokio::spawn(async move {
             let written = database.write(work).await;
             // Also when it is not known whether it was done.
-            known.forget(&stale);
-            revoked.forget(&stale);
-            written
+            let stale = written.as_ref().map_or(&failed, |(_, stale)| stale);
+            known.forget(stale);
+            revoked.forget(stale);
+            written.map(|(value, _)| value)
         });
         written.await.unwrap_or_else(|_| Err(Outage::Internal.into()))
     }

@@ -54,19 +54,17 @@ impl Users {
         let id = SessionId::new(now, &self.random);
         let token = self.refresh_keys.first(id.clone(), &self.random);
         let expires_at = now.plus(self.settings.session_life());
-        let user = checked.user.clone();
-        let surplus = self.database.read(move |db| sessions::surplus(db, &user)).await?;
-        let stale = Stale::Keys(surplus.clone());
-        let new = NewSession { id, checked, stronger, shown, refresh_hash: token.hash(), now, expires_at, surplus };
+        let idle = self.settings.session_idle();
+        let new = NewSession { id, checked, stronger, shown, refresh_hash: token.hash(), now, expires_at, idle };
         let entry = self.entry(call, "login", &json!({"second_factor": new.shown.is_some()}));
         let entry = entry.by(new.checked.user.as_str()).to(new.id.as_str());
         let begin = move |db: &mut Db| {
-            let granted = sessions::begin(db, &new)?;
+            let (granted, ended) = sessions::begin(db, &new)?;
             throttle::succeeded(db, &attempt)?;
             audit::write(db, &entry)?;
-            Ok(granted)
+            Ok((granted, Stale::Keys(ended)))
         };
-        let granted = self.written(stale, begin).await?;
+        let granted = self.written_with(Stale::Nothing, begin).await?;
         self.tokens(granted, token)
     }
 

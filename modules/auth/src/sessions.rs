@@ -18,7 +18,9 @@ use crate::users::{self, Credentials};
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const PRUNED_AT_ONCE: i64 = 500;
 /// Sessions of one user, at most: the oldest ends when one more begins.
-const MOST: i64 = 100;
+const MOST: usize = 100;
+/// Of users who had more before, so many are looked at with each login.
+const LOOKED_AT: i64 = 1_000;
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,25 +58,20 @@ pub(crate) struct NewSession {
     pub(crate) refresh_hash: String,
     pub(crate) now: Timestamp,
     pub(crate) expires_at: Timestamp,
-    /// Those that end, for there would be too many.
-    pub(crate) surplus: Vec<String>,
+    /// How long a session may be left alone.
+    pub(crate) idle: Duration,
 }
 
-/// The sessions of a user that end when another one begins: the oldest where there are [`MOST`], and more where there were more.
-pub(crate) fn surplus(db: &mut Db, user: &UserId) -> Done<Vec<String>> {
-    let kept = sessions::table.filter(sessions::user_id.eq(user.as_str()).and(sessions::ended_at.is_null()));
-    let newest = kept.order((sessions::created_at.desc(), sessions::id.desc())).select(sessions::id);
-    Ok(newest.offset(MOST - 1).limit(PRUNED_AT_ONCE).load(db)?)
-}
-
-/// Begins a session, unless the user was disabled or the password changed since it was checked.
-pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<Granted> {
+/// Begins a session, unless the user was disabled or the password changed since it was checked; and which ones ended for it.
+pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<(Granted, Vec<String>)> {
     if !users::confirm(db, &new.checked, new.stronger.as_deref())? {
         return refuse(AuthError::InvalidCredentials);
     }
+    let mut ended = Vec::new();
     let begun: i64 = sessions::table.filter(sessions::id.eq(new.id.as_str())).count().get_result(db)?;
     if begun == 0 {
         enrolment::require(db, &new.checked.user, new.shown.as_ref())?;
+        ended = make_room(db, new)?;
         let row = (
             sessions::id.eq(new.id.as_str()),
             sessions::user_id.eq(new.checked.user.as_str()),
@@ -85,14 +82,29 @@ pub(crate) fn begin(db: &mut Db, new: &NewSession) -> Done<Granted> {
             sessions::proved.eq(i32::from(new.shown.is_some())),
         );
         diesel::insert_into(sessions::table).values(row).execute(db)?;
-        let surplus = sessions::table.filter(sessions::id.eq_any(&new.surplus).and(sessions::ended_at.is_null()));
-        let ended = (sessions::ended_at.eq(new.now.micros()), sessions::end_reason.eq(End::Logout.name()));
-        diesel::update(surplus).set(ended).execute(db)?;
     }
     match granted(db, new.checked.user.clone(), new.expires_at, &new.id)? {
-        Some(granted) => Ok(granted),
+        Some(granted) => Ok((granted, ended)),
         None => refuse(AuthError::InvalidCredentials),
     }
+}
+
+/// Ends the sessions of a user that expired or were left alone for too long, and of the others the oldest, so that there is
+/// room for one more; which ones. The user is locked.
+fn make_room(db: &mut Db, new: &NewSession) -> Done<Vec<String>> {
+    let (now, oldest) = (new.now.micros(), new.now.minus(new.idle).micros());
+    let kept =
+        sessions::table.filter(sessions::user_id.eq(new.checked.user.as_str()).and(sessions::ended_at.is_null()));
+    let newest = kept.order((sessions::created_at.desc(), sessions::id.desc())).limit(LOOKED_AT);
+    let rows: Vec<(String, i64, i64)> =
+        newest.select((sessions::id, sessions::expires_at, sessions::rotated_at)).load(db)?;
+    let is_live = |(_, expires_at, rotated_at): &(String, i64, i64)| *expires_at > now && *rotated_at > oldest;
+    let (live, mut surplus): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_live);
+    surplus.extend(live.into_iter().skip(MOST - 1));
+    let ids: Vec<String> = surplus.into_iter().map(|(id, ..)| id).collect();
+    let end = (sessions::ended_at.eq(now), sessions::end_reason.eq(End::Logout.name()));
+    diesel::update(sessions::table.filter(sessions::id.eq_any(&ids))).set(end).execute(db)?;
+    Ok(ids)
 }
 
 /// Notes that a second factor was shown in a session.

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use diesel::dsl::max;
+use diesel::dsl::{max, min};
 use emporium_kernel::{Audit, Call, Fault, Random, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
@@ -247,8 +247,10 @@ impl<E: Fault> Walk for Chain<E> {
 impl<E> Chain<E> {
     /// Whether it ended where its head said.
     fn compare(&self, audit: &mut Audit) {
-        let End { head: (last, hash), entries } = &self.end;
-        if entries != last {
+        let End { head: (last, hash), entries, first } = &self.end;
+        if let Some(first) = first.filter(|first| *first < 1) {
+            audit.find("audit_chain", format!("entry {first}"), "it was put in before the first");
+        } else if entries != last {
             let why = format!("the last entry is {entries}, and the head of the log says {last}");
             audit.find("audit_chain", format!("entry {}", entries.min(last) + 1), why);
         } else if self.head != *hash {
@@ -264,13 +266,16 @@ struct End {
     head: (i64, String),
     /// The last entry there is.
     entries: i64,
+    /// The first one, which is 1 where there is any.
+    first: Option<i64>,
 }
 
 fn end<E>(db: &mut Db) -> Result<End, Failure<E>> {
     let head: Option<(i64, String)> =
         audit_head::table.find(HEAD).select((audit_head::seq, audit_head::hash)).first(db).optional()?;
     let entries: Option<i64> = audit_entry::table.select(max(audit_entry::seq)).first(db)?;
-    Ok(End { head: head.unwrap_or_default(), entries: entries.unwrap_or(0) })
+    let first: Option<i64> = audit_entry::table.select(min(audit_entry::seq)).first(db)?;
+    Ok(End { head: head.unwrap_or_default(), entries: entries.unwrap_or(0), first })
 }
 
 fn follows(row: &Row, seq: i64, before: &str) -> Result<(), String> {

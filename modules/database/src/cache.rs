@@ -29,7 +29,7 @@ impl<V> Clone for ReadCache<V> {
 pub struct Generation(u64);
 
 /// What a write made out of date.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stale {
     /// Nothing that can have been read.
     Nothing,

@@ -1,15 +1,15 @@
-//! Lists that are looked through row by row. One call looks at a thousand rows and no more; where these do not fill a page, its
-//! cursor says where the next one goes on. So a filter may leave few rows anywhere among any number of others, and no page
-//! costs more than one of a list of a thousand rows.
+//! Lists that are looked through row by row. One call looks at five hundred rows and no more; where these do not fill a page,
+//! its cursor says where the next one goes on. So a filter may leave few rows anywhere among any number of others, and no page
+//! costs more than one of a list of five hundred rows.
 
 use emporium_kernel::{Cursor, Limit, MOST_COUNTED, Page};
 use serde::Serialize;
 
 use crate::Db;
 
-/// So many rows are looked at together, [`FEW`] in all: few at first, for most pages are full by then, and finding where a
+/// So many rows are looked at together: few at first, for most pages are full by then, and finding where a
 /// stretch ends takes a part of the time that looking at it takes.
-pub const STRETCHES: &[i64] = &[100, 900];
+pub const STRETCHES: &[i64] = &[100, 400];
 
 /// So many rows are few: they are read and sorted in less time than others are passed over.
 pub const FEW: i64 = 1_000;
@@ -182,7 +182,7 @@ mod tests {
         loop {
             list.looked_at.set(0);
             let Ok(found) = scan(&mut db, list, most, after);
-            assert!(found.rows.len() <= most && list.looked_at.get() <= FEW);
+            assert!(found.rows.len() <= most && list.looked_at.get() <= 500);
             rows.extend(found.rows);
             pages += 1;
             after = found.next;
@@ -200,16 +200,16 @@ mod tests {
                 assert_eq!(all(&numbers(of, up_to), 100).0, expected, "{of} up to {up_to}");
             }
         }
-        assert_eq!(all(&numbers(40_000, 35_000), 100), (Vec::new(), 36), "a page may be empty and the list go on");
-        assert_eq!(all(&numbers(7, 1_000), 100).1, 2, "full pages where there are enough");
+        assert_eq!(all(&numbers(40_000, 35_000), 100), (Vec::new(), 71), "a page may be empty and the list go on");
+        assert_eq!(all(&numbers(4, 1_000), 100).1, 3, "full pages where there are enough");
     }
 
     #[test]
     fn what_cannot_be_counted_in_time_is_not_counted() {
         let mut db = nothing();
         let mut counted = |of, up_to| total(&mut db, &numbers(of, up_to)).expect("counts");
-        assert_eq!(counted(1, 60_000), Some(10_000));
-        assert_eq!(counted(1, 9_999), Some(9_999));
+        assert_eq!(counted(1, 60_000), Some(5_000));
+        assert_eq!(counted(1, 4_999), Some(4_999));
         assert_eq!(counted(6, 1_000), None, "a thousand may be followed by more");
         assert_eq!(counted(6, 999), Some(166));
         assert_eq!(counted(7, 0), Some(0));

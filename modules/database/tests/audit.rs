@@ -61,6 +61,10 @@ async fn whatever_is_altered_is_named_by_its_first_entry() {
     let the_end = [
         ("delete from audit_entry where seq = 5", "entry 5"),
         ("delete from audit_head", "entry 1"),
+        (
+            "insert into audit_entry select -1, 'x', at, actor, action, subject, detail, request, hash from audit_entry where seq = 1",
+            "entry -1",
+        ),
         ("update audit_head set hash = 'another'", "entry 5"),
         ("update audit_head set seq = 0, hash = ''", "entry 1"),
         ("update audit_head set seq = 3, hash = (select hash from audit_entry where seq = 3)", "entry 4"),

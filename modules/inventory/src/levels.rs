@@ -72,8 +72,9 @@ pub(crate) fn change(
         .and((level::reserved + change.reserved).ge(0))
         .and((level::on_hand + change.on_hand).ge(level::reserved + change.reserved))
         .and((level::on_hand + change.on_hand).le(MOST));
+    // What is reserved alone leaves the index of what is on hand as it is.
     let set = (
-        level::on_hand.eq(level::on_hand + change.on_hand),
+        (change.on_hand != 0).then(|| level::on_hand.eq(level::on_hand + change.on_hand)),
         level::reserved.eq(level::reserved + change.reserved),
         level::version.eq(level::version + 1),
     );

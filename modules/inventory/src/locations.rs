@@ -91,8 +91,11 @@ fn taken(error: diesel::result::Error) -> Failure<InventoryError> {
     if failure.is_duplicate() { Failure::Refused(InventoryError::LocationExists) } else { failure }
 }
 
-/// Refuses when it does not exist; else it stays until this transaction ends.
+/// Refuses when it does not exist; else it stays until this transaction ends, as the default one always does.
 pub(crate) fn keep(db: &mut Db, id: &str) -> Done<()> {
+    if id == MAIN {
+        return Ok(());
+    }
     let there = location::table.find(id).filter(location::removed_at.is_null());
     let kept = diesel::update(there).set(location::created_at.eq(location::created_at)).execute(db)?;
     if kept == 1 { Ok(()) } else { refuse(InventoryError::UnknownLocation) }
@@ -105,10 +108,16 @@ pub(crate) fn remove(db: &mut Db, id: &LocationId, now: Timestamp) -> Done<()> {
     if find(db, id)?.is_default || holds_any(db, id)? {
         return refuse(InventoryError::LocationInUse);
     }
-    // Another one may have its name.
-    let gone = (location::removed_at.eq(now.micros()), location::name.eq(id.as_str()));
+    // Another one may have its name. No other has this one: names are of one line.
+    let gone = (location::removed_at.eq(now.micros()), location::name.eq(format!("\n{id}")));
     diesel::update(location::table.find(id.as_str())).set(gone).execute(db)?;
-    clear(db).map(drop)
+    clear(db, id.as_str()).map(drop)
+}
+
+/// Those that were removed and have empty levels left.
+pub(crate) fn removed(db: &mut Db) -> Done<Vec<String>> {
+    let removed = location::table.filter(location::removed_at.is_not_null()).order(location::id);
+    Ok(removed.select(location::id).load(db)?)
 }
 
 /// Whether anything is kept there. What is reserved is on hand as well.
@@ -118,21 +127,19 @@ fn holds_any(db: &mut Db, id: &LocationId) -> Done<bool> {
     Ok(found.is_some())
 }
 
-/// Removes levels of a location that was removed, at most [`CLEARED_AT_ONCE`], and the location with the last of them; how
-/// many levels it looked at.
-pub(crate) fn clear(db: &mut Db) -> Done<usize> {
-    let removed = location::table.filter(location::removed_at.is_not_null()).order(location::id);
-    let id: Option<String> = removed.select(location::id).first(db).optional()?;
-    let Some(id) = id else { return Ok(0) };
-    let there = level::table.filter(level::location.eq(&id)).order(level::sku).limit(CLEARED_AT_ONCE);
+/// Removes empty levels of a location that was removed, at most [`CLEARED_AT_ONCE`], and the location with the last of them;
+/// how many.
+pub(crate) fn clear(db: &mut Db, id: &str) -> Done<usize> {
+    let there = level::table.filter(level::location.eq(id)).order(level::sku).limit(CLEARED_AT_ONCE);
     let skus: Vec<String> = there.select(level::sku).load(db)?;
-    let some = level::location.eq(&id).and(level::sku.eq_any(&skus));
-    diesel::delete(level::table.filter(some.and(level::on_hand.eq(0)).and(level::reserved.eq(0)))).execute(db)?;
-    let left: Option<String> = level::table.filter(level::location.eq(&id)).select(level::sku).first(db).optional()?;
+    let some = level::location.eq(id).and(level::sku.eq_any(&skus));
+    let empty = level::table.filter(some.and(level::on_hand.eq(0)).and(level::reserved.eq(0)));
+    let cleared = diesel::delete(empty).execute(db)?;
+    let left: Option<String> = level::table.filter(level::location.eq(id)).select(level::sku).first(db).optional()?;
     if left.is_none() {
-        diesel::delete(location::table.find(&id)).execute(db)?;
+        diesel::delete(location::table.find(id)).execute(db)?;
     }
-    Ok(skus.len())
+    Ok(cleared)
 }
 
 /// Lets all of them stay until this transaction ends, or refuses.

@@ -3,6 +3,7 @@
 mod list;
 mod reserve;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use emporium_database::prelude::*;
@@ -167,6 +168,11 @@ fn move_lines(db: &mut Db, id: &str, kind: Kind, now: Timestamp) -> Done<()> {
         .select((reservation_line::sku, reservation_line::location, reservation_line::quantity, reservation::order_id))
         .order((reservation_line::sku, reservation_line::location))
         .load(db)?;
+    if kind == Kind::Return {
+        // In their own order, before any stock is locked: as who adjusts it does.
+        let places: BTreeSet<&str> = rows.iter().map(|(_, location, ..)| location.as_str()).collect();
+        places.into_iter().try_for_each(|place| still_there(db, place).map(drop))?;
+    }
     let mut changed = Vec::new();
     for (sku, location, quantity, order) in rows {
         changed.push(move_line(db, &Line { sku, location, quantity, order }, kind, now)?);

@@ -41,7 +41,9 @@ pub(crate) async fn sweep(stock: &Stock) -> Result<(), InventoryError> {
         let expire = move |db: &mut Db| reservations::expire_due(db, at_once, now);
         rounds(stock, "expire_reservations", usize::from(at_once), expire).await?;
     }
-    rounds(stock, "clear_locations", 500, locations::clear).await?;
+    for removed in stock.database.read(locations::removed).await? {
+        rounds(stock, "clear_location", 500, move |db| locations::clear(db, &removed)).await?;
+    }
     rounds(stock, "prune_tombstones", 500, move |db| reservations::prune_tombstones(db, now)).await?;
     rounds(stock, "prune_commands", 500, move |db| commands::prune(db, now)).await?;
     rounds(stock, "prune_keys", 500, move |db| idempotency::prune(db, now)).await?;

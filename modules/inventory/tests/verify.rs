@@ -122,6 +122,7 @@ async fn each_broken_invariant_is_found() {
         ("delete from movement where sku = 'TEA' and version = 1", "movements_have_no_gap"),
         ("delete from item where sku = 'CUP'", "level_has_its_sku"),
         ("update location set id = 'loc_1'", "level_has_its_location"),
+        ("update location set removed_at = 1", "level_has_its_location"),
         ("update reservation set expires_at = 0 where state = 'reserved'", "reservations_expire_in_time"),
     ];
     for (sql, invariant) in cases {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::text::invalid;
 
 /// Counting the rows of a list ends here: it takes as long as there are rows.
-pub const MOST_COUNTED: i64 = 10_000;
+pub const MOST_COUNTED: i64 = 5_000;
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -21,7 +21,7 @@ pub struct Page<T> {
     pub data: Vec<T>,
     /// Send it as `after` for the next page; `null` at the end, and only there.
     pub next_cursor: Option<String>,
-    /// How many there are in all, when `include=total` asked for it; 10,000 for so many and any more. Left out where
+    /// How many there are in all, when `include=total` asked for it; 5,000 for so many and any more. Left out where
     /// that would take too long: where more than a thousand rows would each have to be asked whether a filter leaves them, or
     /// more than three thousand be told apart that may be in several categories.
     #[serde(default, skip_serializing_if = "Option::is_none")]

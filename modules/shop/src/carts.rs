@@ -104,10 +104,10 @@ pub(crate) fn to_order(db: &mut Db, id: &str, user: &str, token: Option<&str>, n
     lines::of(db, id)
 }
 
-/// A user's carts, the newest first, at most 1,000.
+/// A user's carts, the last changed first, at most 1,000.
 pub(crate) fn of_owner(db: &mut Db, user: &str) -> Done<Vec<Cart>> {
     let rows: Vec<CartRow> =
-        cart::table.filter(cart::owner.eq(user)).order(cart::created_at.desc()).limit(1_000).load(db)?;
+        cart::table.filter(cart::owner.eq(user)).order(cart::updated_at.desc()).limit(1_000).load(db)?;
     rows.into_iter().map(|row| view::of(db, row)).collect()
 }
 

@@ -36,8 +36,8 @@ fn unreachable(fault: &impl Fault) -> ShopError {
 }
 
 impl Shop {
-    /// What is known of a user, as one JSON object in pieces: orders and transactions a page at a time; of carts, sessions,
-    /// keys and login places the newest thousand.
+    /// What is known of a user, as one JSON object in pieces: orders and transactions a page at a time; of sessions, keys
+    /// and login places the newest thousand, of carts those changed last.
     pub(crate) async fn personal(
         self: Arc<Self>,
         call: &Call,

@@ -54,7 +54,8 @@ struct Row {
     reserved: i64,
     version: i64,
     registered: Option<String>,
-    place: Option<String>,
+    /// Its location, and when that was removed.
+    place: (Option<String>, Option<i64>),
     last: Option<(i64, i64)>,
 }
 
@@ -82,7 +83,7 @@ fn rows(db: &mut Db, keys: &Span<Key>) -> Done<Vec<Row>> {
             level::reserved,
             level::version,
             item::sku.nullable(),
-            location::id.nullable(),
+            (location::id.nullable(), location::removed_at.nullable()),
             (movement::on_hand, movement::reserved).nullable(),
         ))
         .order((level::sku, level::location))
@@ -120,8 +121,9 @@ fn check_row(audit: &mut Audit, row: &Row, held: i64) {
     if row.registered.is_none() {
         audit.find("level_has_its_sku", subject(), "the SKU is not registered");
     }
-    if row.place.is_none() {
-        audit.find("level_has_its_location", subject(), "there is no such location");
+    let (place, removed_at) = &row.place;
+    if place.is_none() || (removed_at.is_some() && row.on_hand > 0) {
+        audit.find("level_has_its_location", subject(), "there is no such location, or no longer");
     }
     // A level that never changed has no movement and nothing in it.
     let last = if row.version == 0 { Some((0, 0)) } else { row.last };

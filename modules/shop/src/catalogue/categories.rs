@@ -1,5 +1,7 @@
 //! Making, changing and reading categories.
 
+use std::collections::VecDeque;
+
 use emporium_database::{Db, Lane, Stale, idempotency, refuse};
 use emporium_shop_api::ProductId;
 
@@ -10,8 +12,8 @@ use crate::{Shop, ShopError};
 
 /// In one sweep, so many times.
 const MOST_ROUNDS: usize = 50;
-/// In the request that renames a category, so many times: a thousand products. The sweep does the rest.
-const ROUNDS_AT_ONCE: usize = 10;
+/// In the request that renames a category, so many times: two hundred products. The sweep does the rest.
+const ROUNDS_AT_ONCE: usize = 2;
 /// Products that get new terms in one transaction.
 const AT_ONCE: i64 = 100;
 
@@ -42,8 +44,8 @@ impl Shop {
         self.change_catalogue(make).await
     }
 
-    /// Renames or moves a category whose version is `seen`, or whichever it has when that is `None`. A thousand of its products
-    /// are found by a new name at once, and more of them within minutes.
+    /// Renames or moves a category whose version is `seen`, or whichever it has when that is `None`. Two hundred of its
+    /// products are found by a new name at once, the others by and by.
     pub(crate) async fn change_category(
         &self,
         key: CategoryKey,
@@ -84,16 +86,16 @@ impl Shop {
         self.change_catalogue(remove).await
     }
 
-    /// Goes on, so far, where a category was renamed and not all of its products are found by its name. One that fails does not keep the others from being done.
+    /// Goes on, so far and in turn, where a category was renamed and not all of its products are found by its name. One that fails does not keep the others from being done.
     pub(crate) async fn index_renamed(&self) -> Result<(), ShopError> {
-        let (mut rounds, mut done) = (0, Ok(()));
-        for category in self.database.read(category::unindexed).await? {
-            let mut indexed = Ok(false);
-            while rounds < MOST_ROUNDS && matches!(indexed, Ok(false)) {
-                rounds += 1;
-                indexed = self.index_some(category.clone(), Lane::Continuation).await;
+        let (mut waiting, mut done) = (VecDeque::from(self.database.read(category::unindexed).await?), Ok(()));
+        for _ in 0..MOST_ROUNDS {
+            let Some(category) = waiting.pop_front() else { break };
+            match self.index_some(category.clone(), Lane::Continuation).await {
+                Ok(true) => {}
+                Ok(false) => waiting.push_back(category),
+                Err(error) => done = Err(error),
             }
-            done = done.and(indexed.map(drop));
         }
         done
     }

@@ -323,7 +323,9 @@ fn refuse_cycle(db: &mut Db, id: &CategoryId, parent: Option<&CategoryId>) -> Do
         // other moves.
         let row = category::table.find(&one);
         diesel::update(row).set(category::position.eq(category::position)).execute(db)?;
-        above = row.select(category::parent).first(db)?;
+        let found: Option<Option<String>> = row.select(category::parent).first(db).optional()?;
+        let Some(parent) = found else { return overtaken() };
+        above = parent;
     }
     Ok(())
 }

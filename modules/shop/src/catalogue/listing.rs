@@ -87,7 +87,10 @@ pub(crate) fn page(db: &mut Db, filter: &Filter, part: &Part) -> Done<Page<Produ
         None => scan::total(db, &Listing { scope: &scope, sort: Sort::Price })?,
     };
     let ids: Vec<ProductId> = page.data.into_iter().map(ProductId::stored).collect();
-    Ok(Page { data: load::by_ids(db, &ids)?, next_cursor: page.next_cursor, total })
+    let mut data = load::by_ids(db, &ids)?;
+    // Nobody is to see a draft, whatever a copy of its status says.
+    data.retain(|product| filter.status.is_none_or(|status| product.status == status));
+    Ok(Page { data, next_cursor: page.next_cursor, total })
 }
 
 /// A page of a list in the order of a column.

@@ -69,9 +69,12 @@ pub(crate) fn replace(db: &mut Db, current: &Product, wanted: &ProductDraft, now
         created_skus = skus::put(db, &current.id, &wanted.skus, now)?;
         skus::archive_others(db, &current.id, &wanted.skus)?;
     }
-    if is_listed_otherwise(&before, &wanted) {
+    if before.categories != wanted.categories {
         unlink(db, &current.id)?;
         link(db, &current.id, &wanted, current.created_at)?;
+    } else if Listed::of(&before) != Listed::of(&wanted) {
+        let members = product_category::table.filter(product_category::product.eq(current.id.as_str()));
+        diesel::update(members).set(Listed::of(&wanted)).execute(db)?;
     }
     if is_registered_otherwise(&before, &wanted) {
         diesel::update(product::table.filter(product::id.eq(current.id.as_str())))
@@ -117,12 +120,19 @@ fn is_registered_otherwise(before: &ProductDraft, wanted: &ProductDraft) -> bool
         || wanted.skus.iter().any(|sku| !known.contains(&(sku.sku.as_str(), sku.title.as_str())))
 }
 
-/// Whether lists of categories are to show it otherwise: a member holds what they are filtered and sorted by.
-fn is_listed_otherwise(before: &ProductDraft, wanted: &ProductDraft) -> bool {
-    fn listed(draft: &ProductDraft) -> (&[Slug], Status, &str, i64) {
-        (&draft.categories, draft.status, &draft.title, skus::price_from(&draft.skus))
+/// What the lists of a category are filtered and sorted by, as its members hold it.
+#[derive(PartialEq, AsChangeset)]
+#[diesel(table_name = product_category)]
+struct Listed<'a> {
+    status: &'static str,
+    title: &'a str,
+    price_from: i64,
+}
+
+impl<'a> Listed<'a> {
+    fn of(draft: &'a ProductDraft) -> Self {
+        Self { status: draft.status.name(), title: &draft.title, price_from: skus::price_from(&draft.skus) }
     }
-    listed(before) != listed(wanted)
 }
 
 /// Lets nobody else change these products before this transaction has ended.
@@ -146,12 +156,12 @@ fn unlink(db: &mut Db, id: &ProductId) -> Done<()> {
 
 /// Puts a product into its categories, with what their lists are filtered and sorted by.
 fn link(db: &mut Db, id: &ProductId, draft: &ProductDraft, created_at: Timestamp) -> Done<()> {
+    let Listed { status, title, price_from } = Listed::of(draft);
     for category in category::by_slugs(db, &draft.categories)? {
         let row = (
             (product_category::product.eq(id.as_str()), product_category::category.eq(category.id.as_str())),
-            (product_category::status.eq(draft.status.name()), product_category::title.eq(&draft.title)),
-            product_category::price_from.eq(skus::price_from(&draft.skus)),
-            product_category::created_at.eq(created_at.micros()),
+            (product_category::status.eq(status), product_category::title.eq(title)),
+            (product_category::price_from.eq(price_from), product_category::created_at.eq(created_at.micros())),
         );
         diesel::insert_into(product_category::table).values(row).execute(db)?;
     }

@@ -17,7 +17,7 @@ pub(crate) fn routes() -> Routes {
         .post("/v1/admin/categories", create, "Makes a category.")
         .refuses(&[409])
         .get("/v1/admin/categories/{key}", show, "Reads a category by id or slug.")
-        .patch("/v1/admin/categories/{key}", change, "Renames or moves a category. Of its products a thousand are found by a new name at once, more within minutes.")
+        .patch("/v1/admin/categories/{key}", change, "Renames or moves a category. Of its products two hundred are found by a new name at once, the others by and by.")
         .refuses(&[409])
         .delete("/v1/admin/categories/{key}", remove, "Removes an empty category.")
         .refuses(&[409])

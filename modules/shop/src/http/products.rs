@@ -31,7 +31,7 @@ pub(crate) fn routes() -> Routes {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Include {
-    /// How many rows there are in all, counted to 10,000; left out where that would take too long.
+    /// How many rows there are in all, counted to 5,000; left out where that would take too long.
     Total,
 }
 

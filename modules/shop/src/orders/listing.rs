@@ -72,7 +72,7 @@ pub struct OrderFilter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Include {
-    /// How many there are in all, counted to 10,000; left out where that would take too long.
+    /// How many there are in all, counted to 5,000; left out where that would take too long.
     Total,
 }
 

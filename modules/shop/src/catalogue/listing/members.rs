@@ -67,13 +67,12 @@ impl<'a> Members<'a> {
         Ok(self.priced(shelf).count().get_result(db)?)
     }
 
-    /// What is on a shelf and has a price that is asked for, in the order of prices.
+    /// What is on a shelf and has a price that is asked for.
     fn priced(&self, (category, status): Shelf<'_>) -> Query<'static> {
         let (lowest, highest) = self.scope.prices();
         let mut query = product_category::table
             .filter(is(product_category::category, category.to_owned()))
             .filter(is(product_category::status, status.name()))
-            .order((product_category::category, product_category::status, product_category::price_from))
             .into_boxed();
         if let Some(lowest) = lowest {
             query = query.filter(product_category::price_from.ge(lowest));
@@ -119,13 +118,20 @@ impl Scan for Members<'_> {
         row.clone()
     }
 
-    /// Of each shelf as many rows as make so many together: where the first of them ends, none has given more.
+    /// Of each shelf that goes on as many rows as make so many together: where the first of them ends, none has given more.
     fn end(&self, db: &mut Db, after: Option<&Place>, rows: i64) -> Done<Option<Place>> {
-        let each = rows / i64::try_from(self.shelves.len()).unwrap_or(i64::MAX);
-        let mut first: Option<Place> = None;
+        let mut going_on: Vec<Shelf<'_>> = Vec::new();
         for shelf in &self.shelves {
+            let next = Range { after, until: None, skip: 0, most: 1 };
+            if !self.places(db, *shelf, false, next)?.is_empty() {
+                going_on.push(*shelf);
+            }
+        }
+        let each = rows / i64::try_from(going_on.len().max(1)).unwrap_or(i64::MAX);
+        let mut first: Option<Place> = None;
+        for shelf in going_on {
             let range = Range { after, until: None, skip: each - 1, most: 1 };
-            let end = self.places(db, *shelf, false, range)?;
+            let end = self.places(db, shelf, false, range)?;
             first = first.into_iter().chain(end).min_by(|a, b| self.sort.compare(a, b));
         }
         Ok(first)

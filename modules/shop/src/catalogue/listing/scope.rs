@@ -22,7 +22,7 @@ type Backend = <Db as diesel::Connection>::Backend;
 pub(super) type Products<'a> = product::BoxedQuery<'a, Backend>;
 
 /// Categories with each status whose members are read side by side, at most.
-const MOST_SHELVES: usize = 32;
+const MOST_SHELVES: usize = 16;
 
 /// A filter whose words and category were looked up.
 pub(super) struct Scope<'a> {
@@ -177,8 +177,8 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Those of some products that the filter lets through, whatever is searched for, read by their ids. Status and supplier are compared such that SQLite does not take their
-    /// indexes, which would read every product there is.
+    /// Those of some products that the filter lets through, whatever is searched for, read by their ids. Status and supplier
+    /// are compared such that SQLite does not take their indexes, which would read every product there is.
     pub(super) fn among<'q>(&'q self, ids: impl IntoIterator<Item = &'q String>) -> Products<'q> {
         let query = product::table.into_boxed().filter(product::id.eq_any(ids));
         let query = self.priced(self.of_status(query));
@@ -192,7 +192,7 @@ impl<'a> Scope<'a> {
     fn narrowed<'q>(&'q self, query: Products<'q>) -> Products<'q> {
         let Some(categories) = &self.categories else { return query };
         let member = product_category::table.filter(product_category::product.eq(product::id));
-        // Its categories are few. Looked for one by one, those of the filter may be very many.
+        // Its categories are few; those of the filter may be very many, and SQLite would look for one after the other.
         query.filter(exists(member.filter(not(product_category::category.ne_all(categories)))))
     }
 
