@@ -56,15 +56,10 @@ fn micros(load: &Load) -> f64 {
     f64::from(u32::try_from(load.latency.p50.max(1)).unwrap_or(u32::MAX))
 }
 
-fn measure(bench: &mut Bench, shop: &Shop, size: u32) -> anyhow::Result<Vec<Load>> {
-    let people = &shop.people;
-    // All orders there are belong to these.
-    let buyers = Arc::new(people.iter().take(20).cloned().collect::<Vec<_>>());
-    let staff = shop.mint.staff()?;
-    let of_staff = |path: &'static str| asking(Arc::new(vec![staff.clone()]), move |_| path.to_owned());
-    let by_staff = |path: fn(u32) -> String| asking(Arc::new(vec![staff.clone()]), path);
+/// What anybody asks for products.
+fn of_products(size: u32) -> Vec<(&'static str, Ask)> {
     let listed = |path: &'static str| anybody(move |_| format!("/v1/products?{path}"));
-    let requests: Vec<(&str, Ask)> = vec![
+    vec![
         ("any product", anybody(move |random| format!("/v1/products/grown-{}", 1 + random % size))),
         ("list", listed("limit=25&sort=-created_at")),
         ("list from a price", listed("min_price=2000&sort=-created_at")),
@@ -82,6 +77,18 @@ fn measure(bench: &mut Bench, shop: &Shop, size: u32) -> anyhow::Result<Vec<Load
         ("search, two words that meet in ten", listed("q=even+odd")),
         ("search, two words that meet in ten, by title", listed("q=even+odd&sort=title")),
         ("search, two words that meet in ten, cheapest, counted", listed("q=even+odd&sort=price&include=total")),
+    ]
+}
+
+fn measure(bench: &mut Bench, shop: &Shop, size: u32) -> anyhow::Result<Vec<Load>> {
+    let people = &shop.people;
+    // All orders there are belong to these.
+    let buyers = Arc::new(people.iter().take(20).cloned().collect::<Vec<_>>());
+    let staff = shop.mint.staff()?;
+    let of_staff = |path: &'static str| asking(Arc::new(vec![staff.clone()]), move |_| path.to_owned());
+    let by_staff = |path: fn(u32) -> String| asking(Arc::new(vec![staff.clone()]), path);
+    let mut requests = of_products(size);
+    requests.extend([
         ("own orders", asking(buyers.clone(), |_| "/v1/orders?limit=25".to_owned())),
         ("own orders by status", asking(buyers.clone(), |_| "/v1/orders?status=placed&payment_status=paid".to_owned())),
         (
@@ -116,7 +123,7 @@ fn measure(bench: &mut Bench, shop: &Shop, size: u32) -> anyhow::Result<Vec<Load
         ),
         ("transfer", loads::transfer(people)),
         ("order", loads::order(people)),
-    ];
+    ]);
     let mut measured = Vec::new();
     for (name, ask) in requests {
         measured.push(bench.load(shop, &format!("{name} of {size}"), CONNECTIONS, &ask)?);

@@ -42,7 +42,7 @@ where
         V: AsExpression<A::SqlType>,
         W: AsExpression<B::SqlType>,
     {
-        self.compared(" < ", " < ", place)
+        self.compared(" < ", place)
     }
 
     /// Before a place or there.
@@ -51,7 +51,7 @@ where
         V: AsExpression<A::SqlType>,
         W: AsExpression<B::SqlType>,
     {
-        self.compared(" < ", " <= ", place)
+        self.compared(" <= ", place)
     }
 
     /// Behind a place.
@@ -60,7 +60,7 @@ where
         V: AsExpression<A::SqlType>,
         W: AsExpression<B::SqlType>,
     {
-        self.compared(" > ", " > ", place)
+        self.compared(" > ", place)
     }
 
     /// Behind a place or there.
@@ -69,15 +69,15 @@ where
         V: AsExpression<A::SqlType>,
         W: AsExpression<B::SqlType>,
     {
-        self.compared(" > ", " >= ", place)
+        self.compared(" >= ", place)
     }
 
-    fn compared<V, W>(self, first: &'static str, second: &'static str, (key, value): (V, W)) -> Of<A, B, V, W>
+    fn compared<V, W>(self, operator: &'static str, (key, value): (V, W)) -> Of<A, B, V, W>
     where
         V: AsExpression<A::SqlType>,
         W: AsExpression<B::SqlType>,
     {
-        Compared { columns: (self.0, self.1), place: (key.as_expression(), value.as_expression()), first, second }
+        Compared { columns: (self.0, self.1), place: (key.as_expression(), value.as_expression()), operator }
     }
 }
 
@@ -86,9 +86,7 @@ where
 pub struct Compared<A, B, V, W> {
     columns: (A, B),
     place: (V, W),
-    /// How the first column is compared with its value, and the second where the first is equal to it.
-    first: &'static str,
-    second: &'static str,
+    operator: &'static str,
 }
 
 impl<A, B, V, W> Compared<A, B, V, W> {
@@ -106,8 +104,7 @@ impl<A, B, V, W> Compared<A, B, V, W> {
         pass.push_sql(", ");
         other.walk_ast(pass.reborrow())?;
         pass.push_sql(")");
-        // Whether a place itself counts is decided by the last of the columns.
-        pass.push_sql(self.second);
+        pass.push_sql(self.operator);
         pass.push_sql("(");
         key.walk_ast(pass.reborrow())?;
         pass.push_sql(", ");
@@ -128,7 +125,8 @@ impl<A, B, V, W> Compared<A, B, V, W> {
         let ((column, other), (key, value)) = (&self.columns, &self.place);
         pass.push_sql("(");
         column.walk_ast(pass.reborrow())?;
-        pass.push_sql(self.first);
+        // Whether a place itself counts is decided by the last of the columns.
+        pass.push_sql(if self.operator.starts_with(" <") { " < " } else { " > " });
         key.walk_ast(pass.reborrow())?;
         pass.push_sql(" OR (");
         column.walk_ast(pass.reborrow())?;
@@ -136,7 +134,7 @@ impl<A, B, V, W> Compared<A, B, V, W> {
         key.walk_ast(pass.reborrow())?;
         pass.push_sql(" AND ");
         other.walk_ast(pass.reborrow())?;
-        pass.push_sql(self.second);
+        pass.push_sql(self.operator);
         value.walk_ast(pass.reborrow())?;
         pass.push_sql("))");
         Ok(())

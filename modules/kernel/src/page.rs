@@ -23,7 +23,7 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
     /// How many there are in all, when `include=total` asked for it; 5,000 for so many and any more. Left out where
     /// that would take too long: where more than a thousand rows would each have to be asked whether a filter leaves them, or
-    /// more than three thousand be told apart that may be in several categories.
+    /// more than fifteen hundred be told apart that may be in several categories.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<i64>,
 }

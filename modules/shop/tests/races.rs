@@ -102,3 +102,20 @@ async fn a_product_that_enters_a_category_while_this_is_renamed_is_found_by_the_
         assert_eq!(found.column("title"), titles, "{word}");
     }
 }
+
+/// Each move is fine by itself, and both would make a cycle.
+#[actix_web::test]
+async fn of_two_categories_that_are_moved_below_each_other_one_moves() {
+    let (server, url) = server();
+    let world = World::at(url, Settings::default());
+    let app = world.app().await;
+    let mut ids = Vec::new();
+    for name in ["Kitchen", "Cups"] {
+        let made = post("/v1/admin/categories").by("staff").json(&json!({"name": name})).to(&app).await.expect(201);
+        ids.push(made.text("/id").to_owned());
+    }
+    let below_cups = format!("update category set parent = '{}' where id = '{}'", ids[1], ids[0]);
+    let below_kitchen = patch("/v1/admin/categories/cups").by("staff").header("if-match", "*");
+    let moved = after(below_cups, &server, &world, below_kitchen.json(&json!({"parent": "kitchen"})).to(&app)).await;
+    assert_eq!((moved.status, moved.code()), (422, "category_cycle"), "{}", moved.body);
+}

@@ -396,7 +396,9 @@ async fn a_list_of_very_many_products_shows_all_that_a_filter_leaves_in_every_or
                 expected.reverse();
             }
             let pages = app.pages(&format!("/v1/products?{filter}&sort={sort}&include=total")).await;
-            assert!(pages.iter().all(|page| page.body["total"] == expected.len()), "{filter} by {sort}");
+            // Of two categories 2,250 members would have to be told apart.
+            let total = if filter == "category=blue" { Value::Null } else { json!(expected.len()) };
+            assert!(pages.iter().all(|page| page.body["total"] == total), "{filter} by {sort}");
             let shown: Vec<&str> = pages.iter().flat_map(|page| page.column("title")).collect();
             assert_eq!(shown, expected, "{filter} by {sort}");
         }

@@ -15,7 +15,7 @@ use crate::error::Done;
 use crate::schema::product_category;
 
 /// So many members of several categories are counted one by one, for a product may be in more than one of them.
-const COUNTED_APART: i64 = 3_000;
+const COUNTED_APART: i64 = 1_500;
 
 type Query<'q> = product_category::BoxedQuery<'q, <Db as diesel::Connection>::Backend>;
 
