@@ -171,10 +171,10 @@ proptest! {
     }
 }
 
-/// Ada's account in dollars takes part in a thousand orders and some more.
+/// Ada's account in dollars takes part in nine hundred orders.
 const ORDERS: &str = "
     create table number as
-        with recursive up(n) as (select 1 union all select n + 1 from up where n < 1400) select n from up;
+        with recursive up(n) as (select 1 union all select n + 1 from up where n < 900) select n from up;
     insert into transfer (id, kind, debit_account, amount, currency, pending_id, reason, reference, outcome, actor, created_at)
     select printf('trf_0%025d', n), 'capture', a.id, 1, 'USD', null, 'order', printf('ord_0%025d', n), 'posted', 'saga',
            a.created_at + 9000000 + n
@@ -182,7 +182,7 @@ const ORDERS: &str = "
     insert into entry (account_id, account_version, transfer_id, side, amount, balance_after, held_after, created_at)
     select a.id, a.version + n, printf('trf_0%025d', n), 'debit', 1, 0, 0, a.created_at + 9000000 + n
     from number join account a on a.owner <> '' and a.currency = 'USD';
-    update account set version = version + 1400 where owner <> '' and currency = 'USD';
+    update account set version = version + 900 where owner <> '' and currency = 'USD';
     drop table number;";
 
 /// What is asked for may lie behind more entries than one page looks at. Then pages are short until it comes, and nothing
