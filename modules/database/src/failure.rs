@@ -1,5 +1,7 @@
 //! How work on a database ends when it does not succeed: refused by a rule, or failed by the storage.
 
+use std::fmt::Display;
+
 use diesel::result::{DatabaseErrorKind, Error};
 use emporium_kernel::{Fault, Outage, current_request_id};
 
@@ -109,12 +111,6 @@ impl StorageError {
         matches!(self, Self::Query(Error::DatabaseError(_, info)) if info.message().starts_with("disk I/O error"))
     }
 
-    /// Ends the process, so that the next one reads from the disk what is really on it.
-    pub(crate) fn stop_the_process(&self, database: &str, at: &str) -> ! {
-        tracing::error!(error = %self, database, "the disk failed at {at}; stopping");
-        std::process::abort()
-    }
-
     /// The same for another job of the same failed commit.
     pub(crate) fn again(&self) -> Self {
         match self {
@@ -192,4 +188,10 @@ impl<E: Fault> Failure<E> {
             }
         }
     }
+}
+
+/// Ends the process, so that the next one reads from the disk what is really on it.
+pub(crate) fn stop_the_process(error: &impl Display, database: &str, at: &str) -> ! {
+    tracing::error!(%error, database, "the disk failed at {at}; stopping");
+    std::process::abort()
 }

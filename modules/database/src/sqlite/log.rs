@@ -1,9 +1,11 @@
 //! The write-ahead log: how it is written back into the file, and how it is kept from growing.
 //!
-//! Most of a log is copied by a thread beside the writer, while it goes on committing; what was committed meanwhile the
-//! writer then copies itself and puts all of it on the disk, so that its next commit begins the log anew. Were the copying
-//! the writer's work alone, every order would now and then wait for seconds of other orders.
+//! Most of a log is copied and put on the disk by a thread beside the writer, while it goes on committing; what was
+//! committed meanwhile the writer then copies itself, so that its next commit begins the log anew. Were all of it the
+//! writer's work, every order would now and then wait for seconds of other orders.
 
+use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
@@ -11,12 +13,14 @@ use std::thread::JoinHandle;
 use diesel::connection::SimpleConnection;
 use emporium_kernel::stand_back;
 
-use super::LOCK_PATIENCE_MS;
+use super::{LOCK_PATIENCE_MS, failed};
+use crate::failure::stop_the_process;
 use crate::{OpenError, StorageError};
 
-/// Under steady load the log is written back after so many commits, or so many jobs in them.
+/// Under steady load the log is written back after so many commits, or so many jobs in them: of orders and transfers, some
+/// 80 MB. What comes while that is copied must not make it longer than [`LONG_BYTES`], or all of it has to be waited for.
 const COMMITS_PER_CHECKPOINT: u32 = 500;
-const JOBS_PER_CHECKPOINT: usize = 5_000;
+const JOBS_PER_CHECKPOINT: usize = 3_500;
 /// Bytes by which the log may grow before it is written back and cut, however few commits that were. A log that is
 /// written back in time begins anew from its start, which is cheaper than growing again after a cut.
 const LONG_BYTES: u64 = 128 * 1024 * 1024;
@@ -25,6 +29,9 @@ pub(crate) const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// How far the thread that copies stands back: less than the writer, so that the log grows little meanwhile.
 const STANDS_BACK: i32 = 3;
+
+/// Where the disk failed, in the last words of the process.
+const CHECKPOINT: &str = "a checkpoint";
 
 /// The log of one database, for its writer.
 pub(crate) struct Log {
@@ -110,7 +117,7 @@ fn checkpoint(db: &mut impl SimpleConnection, name: &str, mode: &str) {
     let done = db.batch_execute(&format!("pragma busy_timeout = 0; pragma wal_checkpoint({mode})"));
     let restored = db.batch_execute(&format!("pragma busy_timeout = {LOCK_PATIENCE_MS}"));
     match done.and(restored).map_err(StorageError::of) {
-        Err(error) if error.is_io() => error.stop_the_process(name, "a checkpoint"),
+        Err(error) if error.is_io() => stop_the_process(&error, name, CHECKPOINT),
         Err(error) => tracing::warn!(%error, database = name, "a checkpoint failed"),
         Ok(()) => {}
     }
@@ -127,6 +134,7 @@ struct Helper {
 impl Helper {
     fn start(path: &Path, name: &str) -> Result<Self, OpenError> {
         let mut db = super::open_copier(path)?;
+        let file = Kept::open(path)?;
         let (asked, asks) = channel::<()>();
         let (finished, done) = channel();
         let thread = std::thread::Builder::new().name(format!("log-{name}"));
@@ -135,6 +143,7 @@ impl Helper {
             stand_back(STANDS_BACK);
             for () in asks {
                 checkpoint(&mut db, &name, "passive");
+                file.sync(&name);
                 if finished.send(()).is_err() {
                     return;
                 }
@@ -170,8 +179,61 @@ impl Helper {
     }
 }
 
+/// The file of a database, beside the connections to it. It stays open until the process ends: when a process closes a
+/// file, POSIX ends all locks that it holds on it, and those of SQLite keep others from taking the log for theirs.
+struct Kept(ManuallyDrop<File>);
+
+impl Kept {
+    fn open(path: &Path) -> Result<Self, OpenError> {
+        Ok(Self(ManuallyDrop::new(File::options().write(true).open(path).map_err(failed(path))?)))
+    }
+
+    /// Puts what was copied on the disk. SQLite does so only when there is nothing left to copy, which the writer, that
+    /// knows this, would wait for.
+    fn sync(&self, name: &str) {
+        if let Err(error) = self.0.sync_data() {
+            stop_the_process(&error, name, CHECKPOINT);
+        }
+    }
+}
+
 impl Drop for Helper {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    /// The locks that this process holds on a file, as the kernel lists them.
+    fn locks(path: &Path) -> usize {
+        let end = format!(":{}", std::fs::metadata(path).expect("is there").ino());
+        let mine = std::process::id().to_string();
+        let all = std::fs::read_to_string("/proc/locks").expect("Linux lists locks");
+        let its = |line: &&str| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            fields.contains(&"POSIX")
+                && fields.contains(&mine.as_str())
+                && fields.iter().any(|field| field.ends_with(&end))
+        };
+        all.lines().filter(its).count()
+    }
+
+    #[test]
+    fn connections_keep_their_locks_when_the_thread_that_copies_the_log_ends() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("some.db");
+        let mut db = crate::sqlite::open_writer(&path).expect("opens");
+        db.batch_execute("create table some (id integer)").expect("creates");
+        let held = locks(&path);
+        assert!(held > 0, "who has a database open holds a lock on it");
+        let mut helper = Helper::start(&path, "some").expect("starts");
+        helper.begin();
+        drop(helper);
+        assert_eq!(locks(&path), held);
     }
 }

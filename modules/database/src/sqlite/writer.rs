@@ -14,6 +14,7 @@ use emporium_kernel::stand_back;
 use tokio::sync::watch;
 
 use super::log::Log;
+use crate::failure::stop_the_process;
 use crate::queue::{Found, Job, Queue, count_commit};
 use crate::statement::control;
 use crate::{Db, OpenError, StorageError};
@@ -148,7 +149,7 @@ impl Writer {
                 done.into_iter().for_each(Job::answer);
                 self.changed.send_modify(|commits| *commits += 1);
             }
-            Err(error) if error.is_io() => error.stop_the_process(&self.name, "a commit"),
+            Err(error) if error.is_io() => stop_the_process(&error, &self.name, "a commit"),
             Err(error) => {
                 tracing::error!(%error, database = self.name, "a commit failed");
                 self.roll_back();
