@@ -16,7 +16,7 @@ use crate::schema::{Backend, level, location};
 pub(crate) const MAIN: &str = "loc_00000000000000000000000000";
 
 /// Empty levels that are removed in one transaction.
-pub(crate) const CLEARED_AT_ONCE: i64 = 500;
+const CLEARED_AT_ONCE: i64 = 500;
 
 /// The default location's id.
 pub fn main_location() -> LocationId {
@@ -114,10 +114,10 @@ pub(crate) fn remove(db: &mut Db, id: &LocationId, now: Timestamp) -> Done<()> {
     clear(db, id.as_str()).map(drop)
 }
 
-/// Those that were removed and have empty levels left.
-pub(crate) fn removed(db: &mut Db) -> Done<Vec<String>> {
+/// Those that were removed and have empty levels left, at most so many.
+pub(crate) fn removed(db: &mut Db, most: i64) -> Done<Vec<String>> {
     let removed = location::table.filter(location::removed_at.is_not_null()).order(location::id);
-    Ok(removed.select(location::id).load(db)?)
+    Ok(removed.select(location::id).limit(most).load(db)?)
 }
 
 /// Whether anything is kept there. What is reserved is on hand as well.
@@ -128,18 +128,21 @@ fn holds_any(db: &mut Db, id: &LocationId) -> Done<bool> {
 }
 
 /// Removes empty levels of a location that was removed, at most [`CLEARED_AT_ONCE`], and the location with the last of them;
-/// how many.
-pub(crate) fn clear(db: &mut Db, id: &str) -> Done<usize> {
-    let there = level::table.filter(level::location.eq(id)).order(level::sku).limit(CLEARED_AT_ONCE);
-    let skus: Vec<String> = there.select(level::sku).load(db)?;
-    let some = level::location.eq(id).and(level::sku.eq_any(&skus));
-    let empty = level::table.filter(some.and(level::on_hand.eq(0)).and(level::reserved.eq(0)));
-    let cleared = diesel::delete(empty).execute(db)?;
-    let left: Option<String> = level::table.filter(level::location.eq(id)).select(level::sku).first(db).optional()?;
+/// whether it is done. Where only filled ones are left, as a process of an older version may bring about, the location is
+/// there again, under its id as its name: else nobody could see what it holds, or move it.
+pub(crate) fn clear(db: &mut Db, id: &str) -> Done<bool> {
+    let empty = level::table.filter(level::location.eq(id).and(level::on_hand.eq(0)));
+    let some: Vec<String> = empty.select(level::sku).order(level::sku).limit(CLEARED_AT_ONCE).load(db)?;
+    diesel::delete(empty.filter(level::sku.eq_any(&some))).execute(db)?;
+    let left: Option<i64> = level::table.filter(level::location.eq(id)).select(level::on_hand).first(db).optional()?;
     if left.is_none() {
         diesel::delete(location::table.find(id)).execute(db)?;
+    } else if some.is_empty() {
+        tracing::warn!(location = id, "stock was left at a location that was removed; it is there again");
+        let back = (location::removed_at.eq(None::<i64>), location::name.eq(id));
+        diesel::update(location::table.find(id)).set(back).execute(db)?;
     }
-    Ok(cleared)
+    Ok(left.is_none() || some.is_empty())
 }
 
 /// Lets all of them stay until this transaction ends, or refuses.

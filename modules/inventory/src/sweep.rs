@@ -1,5 +1,6 @@
 //! The sweep: what time does to stock. Reservations expire here, and old rows are forgotten.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::error::Done;
 use crate::{Stock, commands, locations, reservations};
 
 /// Transactions of one kind in one sweep; what is left over waits for the next.
-const ROUNDS: usize = 50;
+const ROUNDS: i64 = 50;
 
 /// When the last sweep was, by the clock and by the time that really passed.
 #[derive(Debug, Default)]
@@ -41,15 +42,33 @@ pub(crate) async fn sweep(stock: &Stock) -> Result<(), InventoryError> {
         let expire = move |db: &mut Db| reservations::expire_due(db, at_once, now);
         rounds(stock, "expire_reservations", usize::from(at_once), expire).await?;
     }
-    for removed in stock.database.read(locations::removed).await? {
-        rounds(stock, "clear_location", 500, move |db| locations::clear(db, &removed)).await?;
-    }
+    let cleared = clear_removed(stock).await;
     rounds(stock, "prune_tombstones", 500, move |db| reservations::prune_tombstones(db, now)).await?;
     rounds(stock, "prune_commands", 500, move |db| commands::prune(db, now)).await?;
     rounds(stock, "prune_keys", 500, move |db| idempotency::prune(db, now)).await?;
     // Only events with a number are forgotten, and nobody else may be reading.
     outbox::number_all::<InventoryError>(&stock.database).await?;
-    rounds(stock, "prune_events", 500, move |db| outbox::prune(db, now)).await
+    rounds(stock, "prune_events", 500, move |db| outbox::prune(db, now)).await?;
+    cleared
+}
+
+/// Clears the locations that were removed, so far and in turn. One that fails does not keep the others from being cleared.
+async fn clear_removed(stock: &Stock) -> Result<(), InventoryError> {
+    let removed = stock.database.read(|db| locations::removed(db, ROUNDS)).await?;
+    let (mut waiting, mut done) = (VecDeque::from(removed), Ok(()));
+    for _ in 0..ROUNDS {
+        let Some(id) = waiting.pop_front() else { break };
+        let clear = {
+            let id = id.clone();
+            move |db: &mut Db| locations::clear(db, &id)
+        };
+        match stock.database.write_step("clear_location", Lane::Continuation, clear).await {
+            Ok(true) => {}
+            Ok(false) => waiting.push_back(id),
+            Err(error) => done = Err(error),
+        }
+    }
+    done
 }
 
 /// Repeats `work` as long as it finds as much as it may do at once.

@@ -12,7 +12,7 @@ use emporium_inventory_api::ReservationState::{
 };
 use emporium_inventory_api::{AdjustRow, AskReservations, Change, Inventory, Reservation};
 use futures_util::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn ended<T>(state: ReservationState) -> Result<T, InventoryError> {
     Err(ReservationEnded { state })
@@ -244,6 +244,31 @@ async fn a_location_with_very_many_empty_levels_goes_and_nothing_comes_back_to_i
     assert_eq!(filled, [Value::from(main_id())]);
     house.stock.sweep().await.expect("sweeps");
     assert!(house.get(&there, "staff").await.data().is_empty());
+    house.assert_clean().await;
+}
+
+/// A process of an older version, which knows no mark of removal, may put stock there.
+#[actix_web::test]
+async fn a_removed_location_that_holds_stock_all_the_same_is_there_again() {
+    let house = House::new();
+    house.register(&["CUP", "TEA"]).await;
+    let north = house.location("North").await;
+    house.receive("TEA", Some(&north), 5).await;
+    let cup = AdjustRow { location: Some(north.clone()), ..common::row("CUP", Change::Delta(1)) };
+    let away = AdjustRow { location: Some(north.clone()), ..common::row("CUP", Change::Delta(-1)) };
+    house.adjust("there", vec![cup]).await.expect("adjusts");
+    house.adjust("away", vec![away]).await.expect("adjusts");
+    let mark = format!("update location set removed_at = 1, name = '\n{north}' where id = '{north}'");
+    let remove =
+        move |db: &mut emporium_database::Db| Ok(diesel::connection::SimpleConnection::batch_execute(db, &mark)?);
+    house.stock.database().write::<_, emporium_kernel::Outage, _>(remove).await.expect("is written");
+    house.stock.sweep().await.expect("sweeps");
+    let locations = house.get("/v1/admin/locations", "staff").await;
+    let back = json!({"id": north, "name": north, "is_default": false});
+    assert_eq!(locations.data()[1], back);
+    let there = house.get(&format!("/v1/admin/stock?location={north}"), "staff").await;
+    let skus: Vec<_> = there.data().iter().map(|level| &level["sku"]).collect();
+    assert_eq!(skus, ["TEA"], "what was empty is gone");
     house.assert_clean().await;
 }
 
