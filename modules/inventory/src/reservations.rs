@@ -168,14 +168,14 @@ fn move_lines(db: &mut Db, id: &str, kind: Kind, now: Timestamp) -> Done<()> {
         .select((reservation_line::sku, reservation_line::location, reservation_line::quantity, reservation::order_id))
         .order((reservation_line::sku, reservation_line::location))
         .load(db)?;
+    let mut lines: Vec<Line> =
+        rows.into_iter().map(|(sku, location, quantity, order)| Line { sku, location, quantity, order }).collect();
     if kind == Kind::Return {
-        // In their own order, before any stock is locked: as who adjusts it does.
-        let places: BTreeSet<&str> = rows.iter().map(|(_, location, ..)| location.as_str()).collect();
-        places.into_iter().try_for_each(|place| still_there(db, place).map(drop))?;
+        take_places(db, &mut lines)?;
     }
     let mut changed = Vec::new();
-    for (sku, location, quantity, order) in rows {
-        changed.push(move_line(db, &Line { sku, location, quantity, order }, kind, now)?);
+    for line in &lines {
+        changed.push(move_line(db, line, kind, now)?);
     }
     items::watch(db, &changed, now)
 }
@@ -186,8 +186,7 @@ fn move_line(db: &mut Db, line: &Line, kind: Kind, now: Timestamp) -> Done<Shelf
         Kind::Return => (line.quantity, 0),
         _ => (0, -line.quantity),
     };
-    let location = if kind == Kind::Return { still_there(db, &line.location)? } else { &line.location };
-    let change = Change { sku: &line.sku, location, kind, on_hand, reserved };
+    let change = Change { sku: &line.sku, location: &line.location, kind, on_hand, reserved };
     let cause = cause(&line.order, now);
     match levels::change(db, &change, ANY, cause)? {
         Some(shelf) => Ok(shelf),
@@ -196,13 +195,22 @@ fn move_line(db: &mut Db, line: &Line, kind: Kind, now: Timestamp) -> Done<Shelf
     }
 }
 
-/// Where returned goods are put: where they came from, or at the default location when that was removed meanwhile.
-fn still_there<'a>(db: &mut Db, location: &'a str) -> Done<&'a str> {
-    match locations::keep(db, location) {
-        Ok(()) => Ok(location),
-        Err(Failure::Refused(_)) => Ok(MAIN),
-        Err(failure) => Err(failure),
+/// Takes the places where returned goods are put, before any stock is locked, as who adjusts it does: where they came from,
+/// or the default location when that was removed meanwhile.
+fn take_places(db: &mut Db, lines: &mut [Line]) -> Done<()> {
+    let from: BTreeSet<String> = lines.iter().map(|line| line.location.clone()).collect();
+    for place in from {
+        match locations::keep(db, &place) {
+            Ok(()) => {}
+            Err(Failure::Refused(_)) => {
+                let gone = lines.iter_mut().filter(|line| line.location == place);
+                gone.for_each(|line| MAIN.clone_into(&mut line.location));
+            }
+            Err(failure) => return Err(failure),
+        }
     }
+    lines.sort_by(|one, other| (&one.sku, &one.location).cmp(&(&other.sku, &other.location)));
+    Ok(())
 }
 
 /// Returned goods have no row there, or it is full.
