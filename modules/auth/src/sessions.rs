@@ -17,9 +17,9 @@ use crate::users::{self, Credentials};
 /// How long an ended session is kept, for those who look into what happened.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const PRUNED_AT_ONCE: i64 = 500;
-/// Sessions of one user, at most: the oldest ends when one more begins.
+/// Sessions of one user, at most: the oldest ends when one more begins. Who had more loses some 900 with each login.
 const MOST: usize = 100;
-/// Of users who had more before, so many are looked at with each login.
+/// Sessions that are looked at with each login.
 const LOOKED_AT: i64 = 1_000;
 
 /// Why a session ended.
@@ -103,7 +103,9 @@ fn make_room(db: &mut Db, new: &NewSession) -> Done<Vec<String>> {
     surplus.extend(live.into_iter().skip(MOST - 1));
     let ids: Vec<String> = surplus.into_iter().map(|(id, ..)| id).collect();
     let end = (sessions::ended_at.eq(now), sessions::end_reason.eq(End::Logout.name()));
-    diesel::update(sessions::table.filter(sessions::id.eq_any(&ids))).set(end).execute(db)?;
+    // One that ended since it was read keeps its reason.
+    let still = sessions::id.eq_any(&ids).and(sessions::ended_at.is_null());
+    diesel::update(sessions::table.filter(still)).set(end).execute(db)?;
     Ok(ids)
 }
 

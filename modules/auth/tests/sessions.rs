@@ -5,8 +5,9 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::{House, PASSWORD, START};
+use common::{House, PASSWORD, START, sessions};
 use emporium_auth::Settings;
+use emporium_database::prelude::*;
 use emporium_kernel::{Authenticator, Freshness};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -91,6 +92,33 @@ async fn fifty_refreshes_at_once_yield_one_successor() {
     assert_eq!(house.refresh(successor).await.status, 200);
 }
 
+/// Begins so many more sessions of the only user, a microsecond apart, and the first `dead` of them were left alone since.
+async fn crowd(house: &House, sessions: u32, dead: u32) {
+    let many = format!(
+        "create table number as
+            with recursive counted(n) as (select 1 union all select n + 1 from counted where n < {sessions})
+            select n from counted;
+        insert into sessions (id, user_id, refresh_hash, rotated_at, created_at, expires_at)
+        select printf('ses_0%025d', n), s.user_id, printf('%043d', n),
+            case when n <= {dead} then 0 else s.rotated_at + n end, s.created_at + n, s.expires_at
+        from number join (select * from sessions order by created_at limit 1) s;
+        drop table number;"
+    );
+    let fill =
+        move |db: &mut emporium_database::Db| Ok(diesel::connection::SimpleConnection::batch_execute(db, &many)?);
+    house.users.database().write::<_, emporium_kernel::Outage, _>(fill).await.expect("is written");
+    house.pass(1);
+}
+
+/// The sessions that have not ended.
+async fn going_on(house: &House) -> i64 {
+    let count = |db: &mut emporium_database::Db| {
+        let going_on = sessions::table.filter(sessions::end_reason.is_null());
+        Ok(going_on.count().get_result(db)?)
+    };
+    house.users.database().read::<_, emporium_kernel::Outage, _>(count).await.expect("is read")
+}
+
 /// Nobody has more sessions than can be looked through and ended at once.
 #[actix_web::test]
 async fn of_more_than_a_hundred_sessions_of_a_user_the_oldest_end() {
@@ -98,16 +126,7 @@ async fn of_more_than_a_hundred_sessions_of_a_user_the_oldest_end() {
     let first = house.arrive("ada@example.com").await;
     house.pass(1);
     let second = house.login("ada@example.com", PASSWORD).await;
-    let many = "
-        create table number as
-            with recursive counted(n) as (select 1 union all select n + 1 from counted where n < 98) select n from counted;
-        insert into sessions (id, user_id, refresh_hash, rotated_at, created_at, expires_at)
-        select printf('ses_0%025d', n), s.user_id, printf('%043d', n), s.rotated_at + n, s.created_at + n, s.expires_at
-        from number join (select * from sessions limit 1) s;
-        drop table number;";
-    let fill = move |db: &mut emporium_database::Db| Ok(diesel::connection::SimpleConnection::batch_execute(db, many)?);
-    house.users.database().write::<_, emporium_kernel::Outage, _>(fill).await.expect("is written");
-    house.pass(1);
+    crowd(&house, 98, 0).await;
     let is_good = async |login: &common::Reply| {
         house.verifier.authenticate(login.text("access_token"), Freshness::Now).await.is_ok()
     };
@@ -116,6 +135,29 @@ async fn of_more_than_a_hundred_sessions_of_a_user_the_oldest_end() {
     assert_eq!((is_good(&first).await, is_good(&second).await), (false, true));
     assert_eq!(house.refresh(&first.text("refresh_token")).await.status, 401);
     assert_eq!(house.refresh(&second.text("refresh_token")).await.status, 200);
+}
+
+#[actix_web::test]
+async fn sessions_that_were_left_alone_end_before_any_that_is_in_use() {
+    let house = House::new();
+    let first = house.arrive("ada@example.com").await;
+    crowd(&house, 99, 2).await;
+    assert_eq!(house.login("ada@example.com", PASSWORD).await.status, 200);
+    assert_eq!(house.refresh(&first.text("refresh_token")).await.status, 200, "it is the oldest in use");
+    assert_eq!(going_on(&house).await, 99);
+}
+
+#[actix_web::test]
+async fn who_had_more_sessions_has_a_hundred_after_some_logins() {
+    let house = House::new();
+    house.arrive("ada@example.com").await;
+    crowd(&house, 1_500, 0).await;
+    let mut left = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(house.login("ada@example.com", PASSWORD).await.status, 200);
+        left.push(going_on(&house).await);
+    }
+    assert_eq!(left, [601, 100, 100]);
 }
 
 #[actix_web::test]
