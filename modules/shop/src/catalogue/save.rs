@@ -72,9 +72,10 @@ pub(crate) fn replace(db: &mut Db, current: &Product, wanted: &ProductDraft, now
     if before.categories != wanted.categories {
         unlink(db, &current.id)?;
         link(db, &current.id, &wanted, current.created_at)?;
-    } else if Listed::of(&before) != Listed::of(&wanted) {
+    } else {
+        // Whatever they held: a process of an older version writes them without.
         let members = product_category::table.filter(product_category::product.eq(current.id.as_str()));
-        diesel::update(members).set(Listed::of(&wanted)).execute(db)?;
+        diesel::update(members).set(Listed::of(&wanted, current.created_at)).execute(db)?;
     }
     if is_registered_otherwise(&before, &wanted) {
         diesel::update(product::table.filter(product::id.eq(current.id.as_str())))
@@ -121,17 +122,19 @@ fn is_registered_otherwise(before: &ProductDraft, wanted: &ProductDraft) -> bool
 }
 
 /// What the lists of a category are filtered and sorted by, as its members hold it.
-#[derive(PartialEq, AsChangeset)]
+#[derive(Insertable, AsChangeset)]
 #[diesel(table_name = product_category)]
 struct Listed<'a> {
     status: &'static str,
     title: &'a str,
     price_from: i64,
+    created_at: i64,
 }
 
 impl<'a> Listed<'a> {
-    fn of(draft: &'a ProductDraft) -> Self {
-        Self { status: draft.status.name(), title: &draft.title, price_from: skus::price_from(&draft.skus) }
+    fn of(draft: &'a ProductDraft, created_at: Timestamp) -> Self {
+        let (status, price_from) = (draft.status.name(), skus::price_from(&draft.skus));
+        Self { status, title: &draft.title, price_from, created_at: created_at.micros() }
     }
 }
 
@@ -156,13 +159,9 @@ fn unlink(db: &mut Db, id: &ProductId) -> Done<()> {
 
 /// Puts a product into its categories, with what their lists are filtered and sorted by.
 fn link(db: &mut Db, id: &ProductId, draft: &ProductDraft, created_at: Timestamp) -> Done<()> {
-    let Listed { status, title, price_from } = Listed::of(draft);
     for category in category::by_slugs(db, &draft.categories)? {
-        let row = (
-            (product_category::product.eq(id.as_str()), product_category::category.eq(category.id.as_str())),
-            (product_category::status.eq(status), product_category::title.eq(title)),
-            (product_category::price_from.eq(price_from), product_category::created_at.eq(created_at.micros())),
-        );
+        let its = (product_category::product.eq(id.as_str()), product_category::category.eq(category.id.as_str()));
+        let row = (its, Listed::of(draft, created_at));
         diesel::insert_into(product_category::table).values(row).execute(db)?;
     }
     Ok(())
