@@ -1,4 +1,5 @@
 //! Refresh tokens: rotated on every use, and what happens when one comes again.
+#![expect(clippy::expect_used, reason = "a test that cannot be set up must stop")]
 
 mod common;
 
