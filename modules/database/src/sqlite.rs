@@ -33,19 +33,22 @@ pub(crate) fn create_file(path: &Path) -> Result<File, OpenError> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(failed(path))
 }
 
-/// Creates the file readable by its owner alone and takes the lock that keeps a second process out.
+/// Takes the lock that keeps a second process out, and creates the file readable by its owner alone. One that is there is not
+/// opened: to close it again would end the locks of whoever reads it in this process.
 pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
     create_folder(path)?;
-    create_file(path)?;
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let beside = PathBuf::from(name);
     let lock = create_file(&beside)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(source)) => Err(failed(&beside)(source)),
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => OpenError::InUse(path.to_owned()),
+        TryLockError::Error(source) => failed(&beside)(source),
+    })?;
+    if !path.exists() {
+        create_file(path)?;
     }
+    Ok(lock)
 }
 
 /// How long the writer, and a migration before it, waits for a process that holds the database, in milliseconds.

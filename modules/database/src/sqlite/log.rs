@@ -180,7 +180,7 @@ impl Helper {
 }
 
 /// The file of a database, beside the connections to it. It stays open until the process ends: when a process closes a
-/// file, POSIX ends all locks that it holds on it, and those of SQLite keep others from taking the log for theirs.
+/// file, POSIX ends all locks that it holds on it, and those of SQLite keep other processes from removing the log.
 struct Kept(ManuallyDrop<File>);
 
 impl Kept {
@@ -188,8 +188,8 @@ impl Kept {
         Ok(Self(ManuallyDrop::new(File::options().write(true).open(path).map_err(failed(path))?)))
     }
 
-    /// Puts what was copied on the disk. SQLite does so only when there is nothing left to copy, which the writer, that
-    /// knows this, would wait for.
+    /// Puts what was copied on the disk. SQLite does so only where nothing is left to copy: under load in the writer's
+    /// part, for which every commit would wait.
     fn sync(&self, name: &str) {
         if let Err(error) = self.0.sync_data() {
             stop_the_process(&error, name, CHECKPOINT);
@@ -221,6 +221,20 @@ mod tests {
                 && fields.iter().any(|field| field.ends_with(&end))
         };
         all.lines().filter(its).count()
+    }
+
+    /// A process that thinks nobody else has the database open removes its log.
+    #[test]
+    fn connections_keep_their_locks_when_another_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("some.db");
+        let _owner = crate::sqlite::lock(&path).expect("is free");
+        let mut db = crate::sqlite::open_writer(&path).expect("opens");
+        db.batch_execute("create table some (id integer)").expect("creates");
+        let held = locks(&path);
+        assert!(held > 0, "who has a database open holds a lock on it");
+        assert!(matches!(crate::sqlite::lock(&path), Err(OpenError::InUse(_))));
+        assert_eq!(locks(&path), held);
     }
 
     #[test]
