@@ -114,7 +114,7 @@ pub(crate) fn remove(db: &mut Db, id: &LocationId, now: Timestamp) -> Done<()> {
     clear(db, id.as_str()).map(drop)
 }
 
-/// Those that were removed and have empty levels left, at most so many.
+/// Those that were removed and whose levels are not all gone yet, at most so many.
 pub(crate) fn removed(db: &mut Db, most: i64) -> Done<Vec<String>> {
     let removed = location::table.filter(location::removed_at.is_not_null()).order(location::id);
     Ok(removed.select(location::id).limit(most).load(db)?)
@@ -131,6 +131,11 @@ fn holds_any(db: &mut Db, id: &LocationId) -> Done<bool> {
 /// whether it is done. Where only filled ones are left, as a process of an older version may bring about, the location is
 /// there again, under its id as its name: else nobody could see what it holds, or move it.
 pub(crate) fn clear(db: &mut Db, id: &str) -> Done<bool> {
+    let gone = location::table.find(id).filter(location::removed_at.is_not_null());
+    // Another process may be done with it meanwhile; from here on none is.
+    if diesel::update(gone).set(location::removed_at.eq(location::removed_at)).execute(db)? == 0 {
+        return Ok(true);
+    }
     let empty = level::table.filter(level::location.eq(id).and(level::on_hand.eq(0)));
     let some: Vec<String> = empty.select(level::sku).order(level::sku).limit(CLEARED_AT_ONCE).load(db)?;
     diesel::delete(empty.filter(level::sku.eq_any(&some))).execute(db)?;

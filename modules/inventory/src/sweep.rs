@@ -52,7 +52,8 @@ pub(crate) async fn sweep(stock: &Stock) -> Result<(), InventoryError> {
     cleared
 }
 
-/// Clears the locations that were removed, so far and in turn. One that fails does not keep the others from being cleared.
+/// Clears the locations that were removed, some of them, so far and in turn. One that fails does not keep the others from
+/// being cleared.
 async fn clear_removed(stock: &Stock) -> Result<(), InventoryError> {
     let removed = stock.database.read(|db| locations::removed(db, ROUNDS)).await?;
     let (mut waiting, mut done) = (VecDeque::from(removed), Ok(()));
